@@ -1,0 +1,1 @@
+"""Named datasets, protocol, suites, records and tables."""

@@ -1,0 +1,1 @@
+"""Contrastive alignment of cell states with marker proteins."""

@@ -1,0 +1,1 @@
+"""Cell representations: fit on training cells, transform anything."""

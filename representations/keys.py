@@ -1,0 +1,40 @@
+"""Every AnnData key of the project, once."""
+
+from __future__ import annotations
+
+from typing import Final
+
+
+class Obs:
+    """Columns of ``adata.obs``."""
+
+    CELL_TYPE: Final = "cell_type"
+    CELL_TYPE_COARSE: Final = "cell_type_coarse"
+    CELL_TYPE_ONTOLOGY: Final = "cell_type_ontology_term_id"
+    BATCH: Final = "batch"
+    DONOR: Final = "donor"
+    PERTURBATION: Final = "perturbation"
+    REACHED: Final = "representation_reached"
+    CLIP_CELL_TYPE: Final = "clip_cell_type"
+    CLIP_SCORE: Final = "clip_cell_type_score"
+
+
+class Obsm:
+    """Entries of ``adata.obsm``."""
+
+    PROTEIN: Final = "protein"
+    PROTEIN_ISOTYPE: Final = "protein_isotype"
+    CLIP_CELL: Final = "X_clip_cell"
+    CLIP_MARKER: Final = "X_clip_marker"
+
+    @staticmethod
+    def representation(name: str) -> str:
+        """Key of a representation: ``pca`` gives ``X_pca``."""
+        return f"X_{name}"
+
+
+class Uns:
+    """Entries of ``adata.uns``."""
+
+    DATASET: Final = "dataset"
+    CLIP: Final = "clip_align"
