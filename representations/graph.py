@@ -1,0 +1,179 @@
+"""Neighbour graphs that a new cell can join.
+
+The kernel is UMAP's fuzzy one (McInnes 2018), scanpy's default, with unit self-affinity: a cell is
+its own nearest neighbour. Because every training cell keeps its bandwidth and radius, a new cell
+gets forward edges (its neighbours) *and* reverse edges (cells it is a neighbour of), so a training
+cell seen as new receives the very row its twin has.
+
+Shapes: ``n`` training cells, ``m`` new cells, ``k`` neighbours, ``d`` dimensions.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import faiss
+import numpy as np
+import scipy.sparse as sp
+
+EXACT_UP_TO = 20_000
+HNSW_LINKS, HNSW_BUILD, HNSW_SEARCH = 32, 100, 128
+SEARCH_STEPS = 64
+REVERSE_THROUGH = 5
+CHUNK = 4096
+TIE = 1e-6
+
+
+class KnnIndex:
+    """Euclidean neighbours by faiss: exact up to ``EXACT_UP_TO`` cells, HNSW above.
+
+    ``recall`` is 1.0 for the exact index, else measured against it on ``sample`` training cells.
+    """
+
+    def __init__(self, x_nd: np.ndarray, *, exact_up_to: int = EXACT_UP_TO) -> None:
+        self.x_nd = np.ascontiguousarray(x_nd, dtype=np.float32)
+        n, d = self.x_nd.shape
+        self.exact = n <= exact_up_to
+        if self.exact:
+            self._index = faiss.IndexFlatL2(d)
+        else:
+            self._index = faiss.IndexHNSWFlat(d, HNSW_LINKS)
+            self._index.hnsw.efConstruction = HNSW_BUILD
+            self._index.hnsw.efSearch = HNSW_SEARCH
+        self._index.add(self.x_nd)
+
+    @property
+    def backend(self) -> str:
+        """Which index answers."""
+        return "faiss exact" if self.exact else f"faiss HNSW{HNSW_LINKS}"
+
+    def search(self, query_md: np.ndarray, k: int) -> np.ndarray:
+        """Indices of the ``k`` nearest training cells, nearest first, ``(m, k)``."""
+        query_md = np.ascontiguousarray(query_md, dtype=np.float32)
+        if len(query_md) == 0:
+            return np.empty((0, k), dtype=np.int64)
+        return np.asarray(self._index.search(query_md, k)[1], dtype=np.int64)
+
+    def recall(self, k: int, *, sample: int = 1000, seed: int = 0) -> float:
+        """Share of the true ``k`` neighbours that the index finds."""
+        if self.exact:
+            return 1.0
+        rng = np.random.default_rng(seed)
+        rows = rng.choice(len(self.x_nd), size=min(sample, len(self.x_nd)), replace=False)
+        truth = KnnIndex(self.x_nd, exact_up_to=len(self.x_nd)).search(self.x_nd[rows], k)
+        found = self.search(self.x_nd[rows], k)
+        return float(np.mean([np.isin(f, t).mean() for f, t in zip(found, truth, strict=True)]))
+
+
+@dataclass(frozen=True, kw_only=True)
+class FuzzyGraph:
+    """A symmetric kernel over training cells and what is needed to extend it.
+
+    ``rho_n`` nearest distance, ``sigma_n`` bandwidth and ``radius_n`` distance of the ``k``-th
+    neighbour of every training cell; ``weights_nn`` CSR, symmetric, unit diagonal.
+    """
+
+    index: KnnIndex
+    k: int
+    rho_n: np.ndarray
+    sigma_n: np.ndarray
+    radius_n: np.ndarray
+    weights_nn: sp.csr_matrix
+
+    def extend(self, query_md: np.ndarray) -> sp.csr_matrix:
+        """Kernel between new and training cells, CSR ``(m, n)``."""
+        blocks = [
+            self._extend(query_md[start : start + CHUNK])
+            for start in range(0, len(query_md), CHUNK)
+        ]
+        if not blocks:
+            return sp.csr_matrix((0, len(self.rho_n)), dtype=np.float32)
+        return sp.csr_matrix(sp.vstack(blocks, format="csr"))
+
+    def _extend(self, query_md: np.ndarray) -> sp.csr_matrix:
+        x_nd = self.index.x_nd
+        query_md = np.ascontiguousarray(query_md, dtype=np.float32)
+        near_mk = self.index.search(query_md, self.k)
+        near_dist_mk = np.sort(_distances(query_md, x_nd, *_pairs(near_mk)).reshape(near_mk.shape))
+        rho_m, sigma_m = bandwidths(near_dist_mk)
+        # Cells that may have the new cell among their neighbours are neighbours of its neighbours.
+        through = _pattern(near_mk[:, :REVERSE_THROUGH], len(x_nd)) @ (self.weights_nn > 0)
+        both = sp.coo_matrix(through.astype(bool) + _pattern(near_mk, len(x_nd)).astype(bool))
+        dist = _distances(query_md, x_nd, both.row, both.col)
+        forward = membership(dist, rho_m[both.row], sigma_m[both.row])
+        forward[dist > near_dist_mk[both.row, -1] * (1 + TIE)] = 0.0
+        reverse = membership(dist, self.rho_n[both.col], self.sigma_n[both.col])
+        reverse[dist > self.radius_n[both.col] * (1 + TIE)] = 0.0
+        weight = forward + reverse - forward * reverse
+        kernel = sp.csr_matrix((weight, (both.row, both.col)), shape=both.shape)
+        kernel.eliminate_zeros()
+        return kernel
+
+
+def fuzzy_graph(x_nd: np.ndarray, *, k: int = 15, exact_up_to: int = EXACT_UP_TO) -> FuzzyGraph:
+    """Build the kernel on training cells; ``k`` counts the cell itself, as in scanpy."""
+    index = KnnIndex(x_nd, exact_up_to=exact_up_to)
+    x_nd, n = index.x_nd, len(x_nd)
+    k = min(k, n)
+    near_nk = index.search(x_nd, k)
+    row, col = _pairs(near_nk)
+    dist_nk = _distances(x_nd, x_nd, row, col).reshape(near_nk.shape)
+    rho_n, sigma_n = bandwidths(np.sort(dist_nk, axis=1))
+    forward = membership(dist_nk.ravel(), rho_n[row], sigma_n[row])
+    directed = sp.csr_matrix((forward, (row, col)), shape=(n, n))
+    both = directed.multiply(directed.T)
+    weights_nn = sp.csr_matrix(directed + directed.T - both, dtype=np.float32)
+    weights_nn.setdiag(1.0)
+    weights_nn.eliminate_zeros()
+    weights_nn.sort_indices()
+    return FuzzyGraph(
+        index=index, k=k, rho_n=rho_n, sigma_n=sigma_n, radius_n=dist_nk.max(axis=1),
+        weights_nn=weights_nn,
+    )  # fmt: skip
+
+
+def bandwidths(dist_nk: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """UMAP's ``rho`` and ``sigma``: the weights of a cell's neighbours sum to ``log2(k)``.
+
+    ``dist_nk`` ascending, the first entry the cell itself (or its twin). Bisection for all cells
+    at once; agrees with ``umap.umap_.smooth_knn_dist``.
+    """
+    dist_nk = dist_nk.astype(np.float64)
+    n, k = dist_nk.shape
+    positive = np.where(dist_nk > 0, dist_nk, np.inf).min(axis=1)
+    rho_n = np.where(np.isfinite(positive), positive, 0.0)
+    excess = np.maximum(dist_nk[:, 1:] - rho_n[:, None], 0.0)
+    low, high, sigma_n = np.zeros(n), np.full(n, np.inf), np.ones(n)
+    for _ in range(SEARCH_STEPS):
+        total = np.exp(-excess / sigma_n[:, None]).sum(axis=1)
+        too_wide = total > np.log2(max(k, 2))
+        high = np.where(too_wide, sigma_n, high)
+        low = np.where(too_wide, low, sigma_n)
+        with np.errstate(invalid="ignore"):
+            middle = (low + high) / 2
+        sigma_n = np.where(np.isinf(high), sigma_n * 2, middle)
+    floor = np.where(rho_n > 0, dist_nk.mean(axis=1), dist_nk.mean() if dist_nk.size else 0.0)
+    return rho_n, np.maximum(np.minimum(sigma_n, 1e12), 1e-3 * np.maximum(floor, 1e-12))
+
+
+def membership(dist: np.ndarray, rho: np.ndarray, sigma: np.ndarray) -> np.ndarray:
+    """``exp(-(dist - rho) / sigma)``, at most 1."""
+    weight: np.ndarray = np.exp(-np.maximum(dist - rho, 0.0) / sigma)
+    return weight
+
+
+def _pairs(near_mk: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    row, rank = np.nonzero(near_mk >= 0)
+    return row, near_mk[row, rank]
+
+
+def _pattern(near_mk: np.ndarray, n: int) -> sp.csr_matrix:
+    row, col = _pairs(near_mk)
+    ones = np.ones(row.size, dtype=np.float32)
+    return sp.csr_matrix((ones, (row, col)), shape=(len(near_mk), n))
+
+
+def _distances(a: np.ndarray, b: np.ndarray, row: np.ndarray, col: np.ndarray) -> np.ndarray:
+    """Pairwise distances by subtraction: exact zeros for twins, unlike the norm expansion."""
+    difference = a[row] - b[col]
+    return np.sqrt(np.einsum("pd,pd->p", difference, difference, dtype=np.float64))

@@ -1,0 +1,50 @@
+"""Writing files so that a reader sees the old one or the new one, never a half."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def atomic_path(path: str | Path) -> Iterator[Path]:
+    """Yield a temporary path beside ``path``; put it in place when the block ends well.
+
+    For libraries that write to a path themselves. The temporary keeps the suffix, is flushed to
+    disk before it replaces ``path``, and is removed on any error, a full disk included.
+    Missing parent folders are made.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.stem}.{secrets.token_hex(6)}.partial{path.suffix}")
+    try:
+        yield partial
+        _flush(partial)
+        partial.replace(path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+    _flush(path.parent)
+
+
+def atomic_write(path: str | Path, data: str | bytes) -> None:
+    """Write text (UTF-8, newlines as given) or bytes to ``path`` in one step.
+
+    Raises
+    ------
+    OSError
+        As the system reports it; ``path`` is then as it was and no temporary is left.
+    """
+    with atomic_path(path) as partial, partial.open("xb") as file:
+        file.write(data.encode() if isinstance(data, str) else data)
+
+
+def _flush(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

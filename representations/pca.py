@@ -1,0 +1,80 @@
+"""``X_pca``: principal components of log-normalised, scaled genes, fitted on training cells."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+import numpy as np
+from anndata import AnnData
+from sklearn.decomposition import PCA
+
+from representations.base import Coordinates, Representation
+from representations.errors import InputError
+from representations.preprocess import PreprocessConfig, Preprocessor
+from representations.registry import register
+
+
+@dataclass(frozen=True, kw_only=True)
+class PcaConfig:
+    """``n_components`` principal components after ``preprocess``; ``seed`` fixes the solver."""
+
+    n_components: int = 50
+    seed: int = 0
+    preprocess: PreprocessConfig = field(default_factory=PreprocessConfig)
+
+    def __post_init__(self) -> None:
+        if isinstance(self.preprocess, dict):  # as read back from JSON
+            values = {k: tuple(v) if isinstance(v, list) else v for k, v in self.preprocess.items()}
+            object.__setattr__(self, "preprocess", PreprocessConfig(**values))
+
+
+@register
+class Pca(Representation):
+    """Principal component analysis (Pearson 1901) by randomised SVD (Halko 2011)."""
+
+    name = "pca"
+    Config = PcaConfig
+    config: PcaConfig
+
+    def __init__(self, config: PcaConfig | None = None) -> None:
+        super().__init__(config)
+        self.preprocessor = Preprocessor(self.config.preprocess)
+        self.loadings_hd: np.ndarray = np.empty((0, 0), dtype=np.float32)
+        self.centre_h: np.ndarray = np.empty(0, dtype=np.float32)
+
+    def _fit(self, adata: AnnData) -> dict[str, Any]:
+        x_nh = self.preprocessor.fit_transform(adata)
+        if self.config.n_components > min(x_nh.shape):
+            raise InputError(
+                f"n_components={self.config.n_components} exceeds what {x_nh.shape[0]} cells and "
+                f"{x_nh.shape[1]} genes allow: lower it to {min(x_nh.shape)} or less"
+            )
+        # Rows in the order of their names: the randomised solver then does not see the file's order.
+        order = np.argsort(adata.obs_names.to_numpy().astype(str), kind="stable")
+        pca = PCA(self.config.n_components, svd_solver="randomized", random_state=self.config.seed)
+        pca.fit(x_nh[order])
+        self.loadings_hd = np.ascontiguousarray(pca.components_.T, dtype=np.float32)
+        self.centre_h = pca.mean_.astype(np.float32)
+        shares = pca.explained_variance_ratio_
+        return {"backend": "sklearn randomized", "explained_variance_ratio": shares.tolist()}
+
+    def _place(self, adata: AnnData) -> Coordinates:
+        x_nh = self.preprocessor.transform(adata)
+        x_nd = (x_nh - self.centre_h) @ self.loadings_hd
+        return Coordinates(x_nd=x_nd, reached_n=np.ones(adata.n_obs, dtype=bool))
+
+    def _state(self) -> dict[str, np.ndarray]:
+        state = {f"preprocess.{k}": v for k, v in self.preprocessor.state().items()}
+        return {**state, "loadings": self.loadings_hd, "centre": self.centre_h}
+
+    def _load_state(self, state: dict[str, np.ndarray]) -> None:
+        prefix = "preprocess."
+        own = {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
+        self.preprocessor.load_state(own)
+        self.loadings_hd, self.centre_h = state["loadings"], state["centre"]
+
+    @classmethod
+    def with_genes(cls, **preprocess: Any) -> Self:
+        """Shorthand: ``Pca.with_genes(exclude=panel)``."""
+        return cls(PcaConfig(preprocess=PreprocessConfig(**preprocess)))
