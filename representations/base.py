@@ -10,7 +10,7 @@ import json
 from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from anndata import AnnData
@@ -21,6 +21,7 @@ from representations.errors import InputError
 from representations.io import atomic_write
 from representations.keys import Obsm
 
+Statistics = Literal["train", "own"]
 META_FILE = "representation.json"
 ARRAY_FILE = "arrays.safetensors"
 
@@ -53,8 +54,9 @@ class Representation(ABC):
     """Base class. A subclass names itself, owns a frozen ``Config`` and says how to fit and place.
 
     Subclasses implement ``_fit``, ``_place``, ``_state`` and ``_load_state``; everything a user
-    calls is here. ``transform`` never learns from the cells it is given unless the configuration
-    declares so.
+    calls is here. ``statistics`` says whose gene means and deviations scale a query: ``"train"``
+    places each cell on its own; ``"own"`` uses the unlabelled query cells as a group and is
+    therefore transductive, to be declared wherever it is used.
     """
 
     name: ClassVar[str]
@@ -71,7 +73,7 @@ class Representation(ABC):
         """Learn from training cells. Returns facts for the record (``backend`` among them)."""
 
     @abstractmethod
-    def _place(self, adata: AnnData) -> Coordinates:
+    def _place(self, adata: AnnData, statistics: Statistics) -> Coordinates:
         """Place cells in the fitted space."""
 
     @abstractmethod
@@ -81,6 +83,11 @@ class Representation(ABC):
     @abstractmethod
     def _load_state(self, state: dict[str, np.ndarray]) -> None:
         """Inverse of :meth:`_state`."""
+
+    @property
+    def genes(self) -> tuple[str, ...]:
+        """Genes that the fitted representation reads; empty where it reads none."""
+        return ()
 
     # what a user calls
 
@@ -104,21 +111,26 @@ class Representation(ABC):
         )
         return self
 
-    def place(self, adata: AnnData) -> Coordinates:
+    def place(self, adata: AnnData, *, statistics: Statistics = "train") -> Coordinates:
         """Coordinates of any cells, with a flag for those the fit cannot reach."""
         _ = self.record
         check_cells(adata, at_least=0)
-        placed = self._place(adata)
+        placed = self._place(adata, statistics)
         return Coordinates(
             x_nd=np.ascontiguousarray(placed.x_nd, dtype=np.float32), reached_n=placed.reached_n
         )
 
-    def transform(self, adata: AnnData) -> np.ndarray:
+    def transform(self, adata: AnnData, *, statistics: Statistics = "train") -> np.ndarray:
         """Coordinates of any cells, float32 of shape ``(n, d)``."""
-        return self.place(adata).x_nd
+        return self.place(adata, statistics=statistics).x_nd
 
     def annotate(
-        self, adata: AnnData, *, key_added: str | None = None, copy: bool = False
+        self,
+        adata: AnnData,
+        *,
+        statistics: Statistics = "train",
+        key_added: str | None = None,
+        copy: bool = False,
     ) -> AnnData | None:
         """Write ``obsm``, a reached flag in ``obs`` and provenance in ``uns``; touch nothing else.
 
@@ -131,11 +143,12 @@ class Representation(ABC):
         """
         target = adata.copy() if copy else adata
         key = key_added or Obsm.representation(self.name)
-        placed = self.place(target)
+        placed = self.place(target, statistics=statistics)
         target.obsm[key] = placed.x_nd
         target.obs[f"{key}_reached"] = placed.reached_n
         target.uns[key] = {
             "params": json.dumps(self.record.params, sort_keys=True),
+            "statistics": statistics,
             "backend": self.record.backend,
             "labels_used": list(self.record.labels_used),
             "n_fitted": len(self.record.cells),
@@ -148,7 +161,8 @@ class Representation(ABC):
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         meta = {"name": self.name, "config": asdict(self.config), "record": asdict(self.record)}
-        atomic_write(folder / ARRAY_FILE, save({k: np.ascontiguousarray(v) for k, v in self._state().items()}))
+        state = {key: np.ascontiguousarray(value) for key, value in self._state().items()}
+        atomic_write(folder / ARRAY_FILE, save(state))
         atomic_write(folder / META_FILE, json.dumps(meta, indent=1))
 
     @classmethod
@@ -159,10 +173,7 @@ class Representation(ABC):
             raise InputError(f"{folder}: holds a {meta['name']!r} representation, not {cls.name!r}")
         known = {f.name for f in fields(cls.Config)}
         rep = cls(cls.Config(**{k: _tupled(v) for k, v in meta["config"].items() if k in known}))
-        record = meta["record"]
-        rep._record = FitRecord(
-            **{**record, "cells": tuple(record["cells"]), "labels_used": tuple(record["labels_used"])}
-        )
+        rep._record = FitRecord(**{k: _tupled(v) for k, v in meta["record"].items()})
         rep._load_state(state)
         return rep
 

@@ -15,7 +15,7 @@ from anndata import AnnData
 from scipy.sparse.csgraph import connected_components
 from scipy.sparse.linalg import eigsh
 
-from representations.base import Coordinates, Representation
+from representations.base import Coordinates, Representation, Statistics
 from representations.errors import InputError
 from representations.graph import EXACT_UP_TO, FuzzyGraph, KnnIndex, fuzzy_graph
 from representations.pca import Pca, PcaConfig
@@ -107,6 +107,11 @@ class DiffusionMap(Representation):
         super().__init__(config)
         self.pca = Pca(self.config.pca)
 
+    @property
+    def genes(self) -> tuple[str, ...]:
+        """Genes behind the neighbour graph."""
+        return self.pca.genes
+
     def _fit(self, adata: AnnData) -> dict[str, Any]:
         x_nd = self.pca.fit(adata).transform(adata)
         self.graph = fuzzy_graph(
@@ -124,8 +129,8 @@ class DiffusionMap(Representation):
             "unreached": int((~self.main_n).sum()),
         }
 
-    def _place(self, adata: AnnData) -> Coordinates:
-        kernel_mn = self.graph.extend(self.pca.transform(adata))
+    def _place(self, adata: AnnData, statistics: Statistics) -> Coordinates:
+        kernel_mn = self.graph.extend(self.pca.transform(adata, statistics=statistics))
         inside = kernel_mn[:, self.main_n]
         # A cell whose affinity lies mostly outside the fitted component is not on the map.
         reached_m = _sums(inside) > 0.5 * _sums(kernel_mn)

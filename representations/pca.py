@@ -9,7 +9,7 @@ import numpy as np
 from anndata import AnnData
 from sklearn.decomposition import PCA
 
-from representations.base import Coordinates, Representation
+from representations.base import Coordinates, Representation, Statistics
 from representations.errors import InputError
 from representations.preprocess import PreprocessConfig, Preprocessor
 from representations.registry import register
@@ -59,8 +59,8 @@ class Pca(Representation):
         shares = pca.explained_variance_ratio_
         return {"backend": "sklearn randomized", "explained_variance_ratio": shares.tolist()}
 
-    def _place(self, adata: AnnData) -> Coordinates:
-        x_nh = self.preprocessor.transform(adata)
+    def _place(self, adata: AnnData, statistics: Statistics) -> Coordinates:
+        x_nh = self.preprocessor.transform(adata, statistics)
         x_nd = (x_nh - self.centre_h) @ self.loadings_hd
         return Coordinates(x_nd=x_nd, reached_n=np.ones(adata.n_obs, dtype=bool))
 
@@ -73,6 +73,11 @@ class Pca(Representation):
         own = {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
         self.preprocessor.load_state(own)
         self.loadings_hd, self.centre_h = state["loadings"], state["centre"]
+
+    @property
+    def genes(self) -> tuple[str, ...]:
+        """Genes behind the components."""
+        return tuple(self.preprocessor.genes_h.tolist())
 
     @classmethod
     def with_genes(cls, **preprocess: Any) -> Self:

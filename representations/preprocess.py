@@ -6,12 +6,11 @@ Shapes: ``n`` cells, ``g`` genes of the input, ``h`` genes kept.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
-
 import numpy as np
 import scipy.sparse as sp
 from anndata import AnnData
 
+from representations.base import Statistics
 from representations.errors import InputError
 
 MIN_GENE_SHARE = 0.1
@@ -22,9 +21,7 @@ class PreprocessConfig:
     """How counts become features.
 
     ``exclude`` are genes that never enter (the marker panel). ``genes`` restricts the candidates,
-    for instance to those a second data set measures; gene names are not cell data. ``statistics``
-    says whose mean and deviation scale a query: ``"train"``, or ``"own"``, which uses the
-    unlabelled query cells as a group and is therefore transductive.
+    for instance to those a second data set measures; gene names are not cell data.
     """
 
     n_top_genes: int = 4000
@@ -32,7 +29,6 @@ class PreprocessConfig:
     max_value: float = 10.0
     exclude: tuple[str, ...] = ()
     genes: tuple[str, ...] | None = None
-    statistics: Literal["train", "own"] = "train"
 
 
 class Preprocessor:
@@ -41,52 +37,59 @@ class Preprocessor:
     def __init__(self, config: PreprocessConfig | None = None) -> None:
         self.config = config or PreprocessConfig()
         self.genes_h: np.ndarray = np.empty(0, dtype=str)
+        self.depth_genes: np.ndarray = np.empty(0, dtype=str)
         self.mean_h: np.ndarray = np.empty(0)
         self.std_h: np.ndarray = np.empty(0)
 
     def fit_transform(self, adata: AnnData) -> np.ndarray:
         """Choose genes and scale on these cells; returns them scaled, ``(n, h)`` float32."""
-        log_ng = log_normalise(counts(adata), self.config.target_sum)
-        self.genes_h, columns = self._choose(adata, log_ng)
-        x_nh = log_ng[:, columns].toarray()
-        self.mean_h = x_nh.mean(axis=0, dtype=np.float64)
-        self.std_h = x_nh.std(axis=0, dtype=np.float64)
-        self.std_h[self.std_h < 1e-8] = 1.0
-        return self._scale(x_nh, self.mean_h, self.std_h)
-
-    def transform(self, adata: AnnData) -> np.ndarray:
-        """Scale any cells, genes matched by name; a gene that is missing sits at the training mean."""
-        position = {gene: i for i, gene in enumerate(adata.var_names)}
-        here_h = np.array([gene in position for gene in self.genes_h], dtype=bool)
-        if here_h.mean() < MIN_GENE_SHARE:
-            raise InputError(
-                f"only {here_h.sum()} of the {here_h.size} genes of the fit are in the query "
-                "(var_names); expected gene symbols as in training"
-            )
-        columns = [position[gene] for gene in self.genes_h[here_h]]
-        log_nh = log_normalise(counts(adata), self.config.target_sum)[:, columns].toarray()
-        mean, std = self.mean_h[here_h], self.std_h[here_h]
-        if self.config.statistics == "own" and adata.n_obs > 1:
-            mean = log_nh.mean(axis=0, dtype=np.float64)
-            std = log_nh.std(axis=0, dtype=np.float64)
-            std[std < 1e-8] = 1.0
-        scaled_nh = np.zeros((adata.n_obs, here_h.size), dtype=np.float32)
-        scaled_nh[:, here_h] = self._scale(log_nh, mean, std)
-        return scaled_nh
-
-    def _choose(self, adata: AnnData, log_ng: sp.csr_matrix) -> tuple[np.ndarray, np.ndarray]:
         names = adata.var_names.to_numpy().astype(str)
         allowed = ~np.isin(names, self.config.exclude)
         if self.config.genes is not None:
             allowed &= np.isin(names, self.config.genes)
-        allowed &= np.asarray((log_ng > 0).sum(axis=0)).ravel() >= min(3, adata.n_obs)
-        candidates = np.flatnonzero(allowed)
+        self.depth_genes = names[allowed]
+        log_na = log_normalise(counts(adata)[:, allowed], self.config.target_sum)
+        columns = self._choose(log_na)
+        self.genes_h = self.depth_genes[columns]
+        x_nh = log_na[:, columns].toarray()
+        self.mean_h, self.std_h = _moments(x_nh)
+        return self._scale(x_nh, self.mean_h, self.std_h)
+
+    def transform(self, adata: AnnData, statistics: Statistics = "train") -> np.ndarray:
+        """Scale any cells, genes matched by name; a gene that is missing sits at the training mean.
+
+        Raises ``InputError`` when fewer than ``MIN_GENE_SHARE`` of the genes are there.
+        """
+        position = {str(gene): i for i, gene in enumerate(adata.var_names)}
+        here_h = np.array([gene in position for gene in self.genes_h], dtype=bool)
+        if here_h.mean() < MIN_GENE_SHARE:
+            raise InputError(
+                f"only {here_h.sum()} of the {here_h.size} genes of the fit are among the query's "
+                "var_names; gene symbols as in training are expected"
+            )
+        # Depth is counted over the same genes as in training, so that a panel left out of the
+        # features cannot come back through it.
+        depth = np.array([position[gene] for gene in self.depth_genes if gene in position])
+        log_na = log_normalise(counts(adata)[:, depth], self.config.target_sum)
+        at = {int(column): i for i, column in enumerate(depth)}
+        log_nh = log_na[:, [at[position[g]] for g in self.genes_h[here_h]]].toarray()
+        mean_h, std_h = self.mean_h[here_h], self.std_h[here_h]
+        if statistics == "own" and adata.n_obs > 1:
+            mean_h, std_h = _moments(log_nh)
+        scaled_nh = np.zeros((adata.n_obs, here_h.size), dtype=np.float32)
+        scaled_nh[:, here_h] = self._scale(log_nh, mean_h, std_h)
+        return scaled_nh
+
+    def _choose(self, log_na: sp.csr_matrix) -> np.ndarray:
+        """Columns of the most dispersed genes that at least three cells express."""
+        seen = np.asarray((log_na > 0).sum(axis=0)).ravel() >= min(3, log_na.shape[0])
+        candidates = np.flatnonzero(seen)
         if candidates.size < 2:
-            raise InputError("fewer than 2 genes are left after exclusion: check var_names")
+            raise InputError("fewer than 2 expressed genes are left after exclusion: check var_names")
         if candidates.size > self.config.n_top_genes:
-            order = np.argsort(-dispersion(log_ng[:, candidates]), kind="stable")
+            order = np.argsort(-dispersion(log_na[:, candidates]), kind="stable")
             candidates = np.sort(candidates[order[: self.config.n_top_genes]])
-        return names[candidates], candidates
+        return candidates
 
     def _scale(self, x_nh: np.ndarray, mean_h: np.ndarray, std_h: np.ndarray) -> np.ndarray:
         limit = self.config.max_value
@@ -94,12 +97,14 @@ class Preprocessor:
 
     def state(self) -> dict[str, np.ndarray]:
         """Named arrays for saving; gene names as UTF-8 bytes."""
-        genes = np.frombuffer("\n".join(self.genes_h).encode(), dtype=np.uint8)
-        return {"genes": genes, "mean": self.mean_h, "std": self.std_h}
+        return {
+            "genes": _encode(self.genes_h), "depth_genes": _encode(self.depth_genes),
+            "mean": self.mean_h, "std": self.std_h,
+        }  # fmt: skip
 
     def load_state(self, state: dict[str, np.ndarray]) -> None:
         """Inverse of :meth:`state`."""
-        self.genes_h = np.array(bytes(state["genes"]).decode().split("\n"), dtype=str)
+        self.genes_h, self.depth_genes = _decode(state["genes"]), _decode(state["depth_genes"])
         self.mean_h, self.std_h = state["mean"], state["std"]
 
 
@@ -129,3 +134,17 @@ def dispersion(log_ng: sp.csr_matrix) -> np.ndarray:
     flat = AnnData(X=log_ng)
     table = sc.pp.highly_variable_genes(flat, flavor="seurat", n_top_genes=1, inplace=False)
     return np.nan_to_num(table["dispersions_norm"].to_numpy(dtype=np.float64), nan=-np.inf)
+
+
+def _moments(x_nh: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and deviation of each gene; a constant gene gets deviation 1."""
+    std_h = x_nh.std(axis=0, dtype=np.float64)
+    return x_nh.mean(axis=0, dtype=np.float64), np.where(std_h < 1e-8, 1.0, std_h)
+
+
+def _encode(names: np.ndarray) -> np.ndarray:
+    return np.frombuffer("\n".join(names).encode(), dtype=np.uint8)
+
+
+def _decode(data: np.ndarray) -> np.ndarray:
+    return np.array(bytes(data).decode().split("\n"), dtype=str)

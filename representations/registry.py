@@ -1,57 +1,33 @@
-"""Representations by name: one decorator, files found by themselves, third parties by entry point."""
+"""Representations by name, those of other distributions included."""
 
 from __future__ import annotations
 
-import difflib
-import importlib
-import importlib.metadata
-import pkgutil
-from functools import cache
 from pathlib import Path
 
-import representations
 from representations.base import Representation, read_saved
-from representations.errors import InputError
+from representations.family import Family
 
 ENTRY_POINTS = "clip_align.representations"
-_REGISTRY: dict[str, type[Representation]] = {}
+_FAMILY: Family[type[Representation]] = Family(
+    "representation", package="representations", entry_points=ENTRY_POINTS
+)
 
 
 def register(cls: type[Representation]) -> type[Representation]:
-    """Class decorator. A second class of the same name is a programming error and fails at import."""
-    if (known := _REGISTRY.get(cls.name)) is not None and known.__qualname__ != cls.__qualname__:
-        raise ValueError(f"representation {cls.name!r} is registered twice: {known} and {cls}")
-    _REGISTRY[cls.name] = cls
-    return cls
-
-
-@cache
-def _discover() -> None:
-    for module in pkgutil.iter_modules(representations.__path__):
-        if not module.name.startswith("_"):
-            importlib.import_module(f"representations.{module.name}")
-    for entry in importlib.metadata.entry_points(group=ENTRY_POINTS):
-        register(entry.load())
+    """Class decorator: the class is known by its ``name``."""
+    return _FAMILY.register(cls.name)(cls)
 
 
 def names() -> tuple[str, ...]:
     """Every registered representation, sorted."""
-    _discover()
-    return tuple(sorted(_REGISTRY))
+    return _FAMILY.names()
 
 
 def get(name: str) -> type[Representation]:
     """The class of that name (``diffmap`` or ``X_diffmap``), or ``InputError`` with the nearest."""
-    _discover()
-    plain = name.removeprefix("X_")
-    if plain not in _REGISTRY:
-        near = difflib.get_close_matches(plain, _REGISTRY, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise InputError(f"no representation {name!r}; known: {', '.join(names())}{hint}")
-    return _REGISTRY[plain]
+    return _FAMILY.get(name.removeprefix("X_"))
 
 
 def load(folder: str | Path) -> Representation:
     """Load a saved representation of whatever kind from its folder."""
-    meta, _ = read_saved(folder)
-    return get(meta["name"]).load(folder)
+    return get(read_saved(folder)[0]["name"]).load(folder)

@@ -1,0 +1,5 @@
+"""Alignment baselines, one a file, found by name and tuned on validation pairs alone."""
+
+from benchmarks.baselines.base import Baseline, create, names, register
+
+__all__ = ["Baseline", "create", "names", "register"]

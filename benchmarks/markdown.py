@@ -1,0 +1,126 @@
+"""A tidy table as a readable page."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pandas as pd
+
+from benchmarks import metrics
+
+HEADLINES = (
+    *("pair_accuracy", "recall@1", "recall@10", "type_match@1"),
+    *("accuracy", "balanced_accuracy", "macro_f1"),
+)
+
+
+def markdown(table: pd.DataFrame, suite: str) -> str:
+    """Readable page: a section for each task and pair of datasets, rows sorted by the headline."""
+    lines = [
+        f"# {suite}",
+        "",
+        "Generated from records. Cells show a mean over seeds with its 95 % interval; differences "
+        "are paired on the same cells, pools and seeds; p values are Holm-corrected in a section.",
+        "",
+    ]
+    for (task, train, test), section in table.groupby(["task", "train", "test"], sort=True):
+        lines += [f"## {_short(str(train))} → {_short(str(test))}: {task}", ""]
+        lines += [f"Trained on `{train}`, tested on `{test}`.", "", *_main(section), ""]
+        siblings = section[section["metric"].str.startswith("sibling_confusion[")]
+        if len(siblings):
+            lines += ["Sibling confusion (lower is better):", "", *_siblings(siblings), ""]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _main(section: pd.DataFrame) -> Iterator[str]:
+    found = set(section["metric"])
+    shown = [name for name in HEADLINES if name in found] or sorted(found)
+    lead = next((name for name in ("pair_accuracy", "macro_f1") if name in found), shown[0])
+    units = (f"Δ {lead}", "p", "n", "pool", "seeds")
+    yield _row("model", "features", "variant", *map(_title, shown), *units)
+    yield _row(*["---"] * 3, *["---:"] * (len(shown) + 5))
+    for _, row, figures in _runs(section, lead):
+        cells = [_interval(figures[name]) if name in figures else "" for name in shown]
+        main = figures.get(lead, row)
+        yield _row(
+            *(row["model"], row["representation"], _variant(row["variant"])),
+            *(
+                *cells,
+                _difference(main),
+                _p(main["p_holm"]),
+                row["n"],
+                _optional(row["pool"]),
+                row["seeds"],
+            ),
+        )
+    chance = section.groupby("metric")["chance"].mean()
+    yield _row("*chance*", "", "", *(_number(chance[name]) for name in shown), *[""] * 5)
+
+
+def _siblings(section: pd.DataFrame) -> Iterator[str]:
+    yield _row("pair", "model", "features", "variant", "confusion", "chance", "queries")
+    yield _row(*["---"] * 4, *["---:"] * 3)
+    order = ["metric", "value", "model", "representation", "variant"]
+    for _, row in section.sort_values(order, kind="stable").iterrows():
+        pair = row["metric"].partition("[")[2].rstrip("]").replace("|", " / ")
+        yield _row(
+            *(pair, row["model"], row["representation"], _variant(row["variant"])),
+            *(_interval(row), _number(row["chance"]), row["support"]),
+        )
+
+
+def _runs(
+    section: pd.DataFrame, lead: str
+) -> Sequence[tuple[tuple[float, str], pd.Series, dict[str, pd.Series]]]:
+    """Runs of a section with their figures by metric, the best headline first."""
+    runs = []
+    for key, group in section.groupby(["model", "representation", "variant"]):
+        figures = {row["metric"]: row for _, row in group.iterrows()}
+        first = figures.get(lead, group.iloc[0])
+        runs.append(((-float(first["value"]), str(key)), first, figures))
+    return sorted(runs, key=lambda run: run[0])
+
+
+def _title(name: str) -> str:
+    try:
+        higher = metrics.facts(name).higher_is_better
+    except KeyError:
+        higher = None
+    return name + {True: " ↑", False: " ↓", None: ""}[higher]
+
+
+def _row(*cells: object) -> str:
+    return "| " + " | ".join(str(cell) for cell in cells) + " |"
+
+
+def _number(value: float) -> str:
+    return "" if pd.isna(value) else f"{value:.3f}"
+
+
+def _interval(row: pd.Series) -> str:
+    return f"{row['value']:.3f} [{row['low']:.3f}, {row['high']:.3f}]"
+
+
+def _difference(row: pd.Series) -> str:
+    if pd.isna(row["difference"]):
+        return ""
+    interval = f"[{row['difference_low']:+.3f}, {row['difference_high']:+.3f}]"
+    return f"{row['difference']:+.3f} {interval} vs {row['reference']}"
+
+
+def _p(value: float) -> str:
+    return "" if pd.isna(value) else "<0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def _optional(value: Any) -> object:
+    return "" if pd.isna(value) else value
+
+
+def _variant(text: str) -> str:
+    return ", ".join(f"{key}={value}" for key, value in sorted(json.loads(text).items()))
+
+
+def _short(name: str) -> str:
+    return name.partition("@")[0]

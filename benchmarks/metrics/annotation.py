@@ -1,0 +1,110 @@
+"""Typing: predicted against published labels, as weighted confusion matrices."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from einops import rearrange
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
+
+from benchmarks.metrics.base import Metric, register
+from benchmarks.resample import weighted_mean
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Predictions:
+    """Codes into ``labels``; ``n_candidates`` is the number of types one could have answered."""
+
+    labels: tuple[str, ...]
+    true_n: Ints
+    predicted_n: Ints
+    n_candidates: int
+
+    def confusion(self, weights_bn: Floats) -> Floats:
+        """Weight of each (true, predicted) pair, (B, T, T)."""
+        n, n_types = len(self.true_n), len(self.labels)
+        cell = self.true_n * n_types + self.predicted_n
+        member = csr_matrix((np.ones(n), (np.arange(n), cell)), shape=(n, n_types**2))
+        flat_bc: Floats = weights_bn @ member
+        confusion_btp: Floats = rearrange(flat_bc, "b (t p) -> b t p", t=n_types)
+        return confusion_btp
+
+
+def predictions(
+    true: Sequence[str], predicted: Sequence[str], candidates: Sequence[str] | None = None
+) -> Predictions:
+    """Evidence from two lists of labels; ``candidates`` defaults to the true labels that occur."""
+    if len(true) != len(predicted) or len(true) == 0:
+        raise ValueError(f"{len(predicted)} predictions for {len(true)} cells")
+    labels, codes = np.unique(np.array([*true, *predicted], dtype=str), return_inverse=True)
+    return Predictions(
+        labels=tuple(labels.tolist()),
+        true_n=codes[: len(true)],
+        predicted_n=codes[len(true) :],
+        n_candidates=len(set(true if candidates is None else candidates)),
+    )
+
+
+def _uniform_guess(evidence: Predictions) -> float:
+    return 1.0 / evidence.n_candidates
+
+
+def _accuracy(evidence: Predictions, weights_bn: Floats) -> Floats:
+    return weighted_mean(evidence.true_n == evidence.predicted_n, weights_bn)
+
+
+def _balanced_accuracy(evidence: Predictions, weights_bn: Floats) -> Floats:
+    types = np.unique(evidence.true_n)
+    confusion_btp = evidence.confusion(weights_bn)[:, types]
+    right_bt = confusion_btp[:, np.arange(len(types)), types]
+    mean_b: Floats = np.mean(right_bt / confusion_btp.sum(axis=2), axis=1)
+    return mean_b
+
+
+def _macro_f1(evidence: Predictions, weights_bn: Floats) -> Floats:
+    """Mean F1 over every type that occurs, true or predicted, as scikit-learn has it."""
+    confusion_btp = evidence.confusion(weights_bn)
+    both_bt = confusion_btp.sum(axis=1) + confusion_btp.sum(axis=2)
+    f1_bt = 2.0 * np.diagonal(confusion_btp, axis1=1, axis2=2) / both_bt
+    mean_b: Floats = f1_bt.mean(axis=1)
+    return mean_b
+
+
+def _macro_f1_chance(evidence: Predictions) -> float:
+    """A uniform guess: precision is the type's share, recall one over the candidates."""
+    share_t = np.bincount(evidence.true_n) / len(evidence.true_n)
+    share_t = share_t[share_t > 0]
+    recall = _uniform_guess(evidence)
+    f1_t = 2.0 * share_t * recall / (share_t + recall)
+    # candidates that never occur are guessed too, and each of them scores zero
+    return float(f1_t.sum() / max(evidence.n_candidates, len(f1_t)))
+
+
+def _population(evidence: Predictions) -> tuple[int, int | None]:
+    return len(evidence.true_n), evidence.n_candidates
+
+
+register(
+    *(
+        Metric(
+            name=name,
+            family="typing",
+            higher_is_better=True,
+            bounds=(0.0, 1.0),
+            values=values,
+            chance=chance,
+            population=_population,
+        )
+        for name, values, chance in (
+            ("accuracy", _accuracy, _uniform_guess),
+            ("balanced_accuracy", _balanced_accuracy, _uniform_guess),
+            ("macro_f1", _macro_f1, _macro_f1_chance),
+        )
+    )
+)

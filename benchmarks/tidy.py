@@ -1,0 +1,164 @@
+"""Records to one tidy table: a row a metric a run, seeds aggregated, differences paired.
+
+A row with a variant is compared with its base (the same model, representation and data, variant
+``{}``); any other row with the reference model of its section. Both sides use the seeds they share.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from benchmarks import stats
+from benchmarks.records import MetricValue, Record
+
+REFERENCES = ("ridge", "pca+logreg", "perturbation_mean")
+PREFERRED_REPRESENTATION = "X_pca"
+
+
+class Key(NamedTuple):
+    """A row of a table: everything that names a run but its seed."""
+
+    suite: str
+    task: str
+    train: str
+    test: str
+    representation: str
+    model: str
+    variant: str
+
+    @property
+    def section(self) -> tuple[str, str, str, str]:
+        """What two rows must share to be comparable."""
+        return self[:4]
+
+
+Runs = Mapping[Key, Sequence[Record]]
+COLUMNS = (
+    *Key._fields,
+    *("metric", "value", "low", "high", "chance", "ceiling", "n", "pool", "support"),
+    *("seeds", "seed_list", "reference", "difference", "difference_low", "difference_high"),
+    *("p", "p_normal", "p_holm"),
+)
+
+
+def tidy(records: Iterable[Record]) -> pd.DataFrame:
+    """One row for each run and metric, sorted; columns are ``COLUMNS``.
+
+    Intervals come from kept replicates where every seed has them, else from the seeds' intervals.
+    ``n`` and ``support`` are the smallest over seeds. ``p`` counts replicates, ``p_normal`` uses
+    their standard error, ``p_holm`` corrects the latter over the rows of a section and metric.
+    """
+    runs = _grouped(records)
+    rows = []
+    for key in sorted(runs):
+        reference = reference_of(key, runs)
+        for metric in sorted({name for record in runs[key] for name in record.metrics}):
+            row = {**key._asdict(), "metric": metric, **_summary(runs[key], metric)}
+            if reference is not None:
+                row |= _difference(runs[key], runs[reference], metric)
+                row["reference"] = f"{reference.model} {reference.representation}"
+            rows.append(row)
+    table = pd.DataFrame(rows, columns=list(COLUMNS))
+    table[["n", "pool", "seeds"]] = table[["n", "pool", "seeds"]].astype("Int64")
+    for _, family in table[table["p_normal"].notna()].groupby([*Key._fields[:4], "metric"]):
+        table.loc[family.index, "p_holm"] = stats.holm(family["p_normal"].tolist())
+    return table
+
+
+def reference_of(key: Key, runs: Iterable[Key]) -> Key | None:
+    """The row that ``key`` is compared with, None for the reference itself or where none ran."""
+    peers = sorted(other for other in runs if other.section == key.section and other != key)
+    if key.variant != "{}" and key._replace(variant="{}") in peers:
+        return key._replace(variant="{}")
+    if key.model in REFERENCES:
+        return None
+    for model in REFERENCES:
+        found = [other for other in peers if other.model == model and other.variant == "{}"]
+        for wanted in (key.representation, PREFERRED_REPRESENTATION):
+            for other in found:
+                if other.representation == wanted:
+                    return other
+        if found:
+            return found[0]
+    return None
+
+
+def _grouped(records: Iterable[Record]) -> dict[Key, list[Record]]:
+    runs = defaultdict(list)
+    for record in records:
+        variant = json.dumps(record.variant, sort_keys=True)
+        names = {field: getattr(record, field) for field in Key._fields}
+        runs[Key(**names | {"variant": variant})].append(record)
+    return {key: sorted(group, key=lambda record: record.seed) for key, group in runs.items()}
+
+
+def _summary(group: Sequence[Record], metric: str) -> dict[str, object]:
+    seeds = [record.seed for record in group if metric in record.metrics]
+    found = [record.metrics[metric] for record in group if metric in record.metrics]
+    values = [one.value for one in found]
+    replicates = _replicates(found)
+    if replicates is None:
+        lows, highs = [one.low for one in found], [one.high for one in found]
+        estimate = stats.aggregate_intervals(values, lows, highs)
+    else:
+        estimate = stats.aggregate(replicates, values)
+    pools = [one.pool for one in found if one.pool is not None]
+    return {
+        "value": estimate.value,
+        "low": estimate.low,
+        "high": estimate.high,
+        "chance": _mean(one.chance for one in found),
+        "ceiling": _mean(one.ceiling for one in found),
+        "n": min(one.n for one in found),
+        "pool": min(pools) if pools else None,
+        "support": _support(found),
+        "seeds": len(seeds),
+        "seed_list": " ".join(map(str, seeds)),
+    }
+
+
+def _difference(
+    group: Sequence[Record], other: Sequence[Record], metric: str
+) -> dict[str, float | None]:
+    """Empty unless both kept replicates over the same number of cells and candidates."""
+    ours = {r.seed: r.metrics[metric] for r in group if metric in r.metrics}
+    theirs = {r.seed: r.metrics[metric] for r in other if metric in r.metrics}
+    shared = sorted(ours.keys() & theirs.keys())
+    a, b = [ours[seed] for seed in shared], [theirs[seed] for seed in shared]
+    mine, reference = _replicates(a), _replicates(b)
+    if mine is None or reference is None or mine.shape != reference.shape:
+        return {}
+    if any((x.n, x.pool) != (y.n, y.pool) for x, y in zip(a, b, strict=True)):
+        return {}
+    gap = stats.paired_difference(mine, [x.value for x in a], reference, [y.value for y in b])
+    return {
+        "difference": gap.value,
+        "difference_low": gap.low,
+        "difference_high": gap.high,
+        "p": gap.p,
+        "p_normal": gap.p_normal,
+    }
+
+
+def _replicates(found: Sequence[MetricValue]) -> stats.Floats | None:
+    kept = [one.replicates for one in found if one.replicates]
+    if not kept or len(kept) < len(found) or len({len(one) for one in kept}) > 1:
+        return None
+    return np.array(kept)
+
+
+def _mean(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return float(np.mean(known)) if known else None
+
+
+def _support(found: Sequence[MetricValue]) -> str:
+    supports = [one.support for one in found if one.support]
+    labels = sorted({label for support in supports for label in support})
+    return "; ".join(f"{x}={min(support.get(x, 0) for support in supports)}" for x in labels)

@@ -1,0 +1,131 @@
+"""A run and new cells: embeddings of both sides, and the nearest cell type."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import pandas as pd
+from anndata import AnnData
+
+from clip_align.checkpoint import REPRESENTATION, Run, load_run
+from clip_align.markers import available_markers, marker_profile
+from clip_align.markers.profile import View
+from clip_align.pairs import match_moments
+from representations.base import Representation, Statistics
+from representations.errors import InputError
+from representations.io import atomic_path
+from representations.keys import Obs, Obsm, Uns
+from representations.query import prepare, read_h5ad
+from representations.registry import load as load_representation
+
+
+def embed_file(
+    run_folder: str | Path,
+    query: str | Path,
+    out: str | Path,
+    *,
+    statistics: Statistics = "train",
+) -> list[str]:
+    """Embed the cells of an h5ad file into another; returns remarks on what the input needed.
+
+    ``out`` holds the query's ``obs`` and ``obsm`` with the embeddings added, and its ``X`` and
+    ``var`` as they were. Nothing is written when anything fails.
+    """
+    out = Path(out)
+    if out.suffix != ".h5ad":
+        raise InputError(f"{out}: the output must end in .h5ad")
+    run, representation = load_run(run_folder), load_representation(Path(run_folder) / REPRESENTATION)
+    adata = read_h5ad(query)
+    remarks = embed(adata, run, representation, statistics=statistics, source=str(query))
+    try:
+        with atomic_path(out) as partial:
+            adata.write_h5ad(partial)
+    except OSError as error:
+        raise InputError(f"{out}: cannot be written ({error.strerror or error})") from error
+    return remarks
+
+
+def embed(
+    adata: AnnData,
+    run: Run,
+    representation: Representation,
+    *,
+    statistics: Statistics = "train",
+    source: str = "query",
+) -> list[str]:
+    """Write embeddings and types into ``adata``; returns remarks.
+
+    Adds ``obsm["X_clip_cell"]``, ``obsm["X_clip_marker"]`` where every marker of the run was
+    measured, ``obs["clip_cell_type"]`` with a score, and ``uns["clip_align"]``.
+
+    Parameters
+    ----------
+    statistics
+        ``"own"`` rescales genes and markers by the query cells as a group (transductive); it helps
+        across laboratories and misleads on a handful of cells or a single type.
+    """
+    clean, remarks = prepare(adata, source=source)
+    remarks += _missing_genes(clean, representation)
+    placed = representation.place(clean, statistics=statistics)
+    if not placed.reached_n.all():
+        remarks.append(
+            f"{int((~placed.reached_n).sum())} cells are out of reach of the training graph"
+        )
+    cell_ne = run.model.embed_cells(placed.x_nd)
+    marker_ne = _embed_markers(clean, run, statistics, remarks)
+    types, score = nearest_type(cell_ne, run)
+    adata.obsm[Obsm.CLIP_CELL] = cell_ne
+    if marker_ne is not None:
+        adata.obsm[Obsm.CLIP_MARKER] = marker_ne
+    adata.obs[Obs.CLIP_CELL_TYPE] = pd.Categorical(types, categories=list(run.panel.types))
+    adata.obs[Obs.CLIP_SCORE] = score
+    adata.obs[Obs.REACHED] = placed.reached_n
+    adata.uns[Uns.CLIP] = {
+        "markers": list(run.panel.markers),
+        "view": run.panel.view,
+        "statistics": statistics,
+        "remarks": remarks,
+        "provenance": json.dumps(run.provenance),
+    }
+    return remarks
+
+
+def nearest_type(cell_ne: np.ndarray, run: Run) -> tuple[np.ndarray, np.ndarray]:
+    """Type of the nearest prototype, and its softmax share at the model's own temperature."""
+    logits_nt = float(run.model.temperature()) * cell_ne @ run.prototypes_te.T
+    share_nt = np.exp(logits_nt - logits_nt.max(axis=1, keepdims=True))
+    share_nt /= share_nt.sum(axis=1, keepdims=True)
+    best_n = share_nt.argmax(axis=1)
+    return np.array(run.panel.types)[best_n], share_nt.max(axis=1).astype(np.float32)
+
+
+def _embed_markers(
+    clean: AnnData, run: Run, statistics: Statistics, remarks: list[str]
+) -> np.ndarray | None:
+    view = cast(View, run.panel.view)
+    if view == "adt" and Obsm.PROTEIN not in clean.obsm:
+        return None
+    known = set(available_markers(clean, view)) if view == "adt" else set(clean.var_names)
+    missing = [marker for marker in run.panel.markers if marker not in known]
+    if missing:
+        remarks.append(
+            f"{len(missing)} of the run's {len(run.panel.markers)} markers are not measured "
+            f"({', '.join(missing[:3])}{', ...' if len(missing) > 3 else ''}): no marker embedding"
+        )
+        return None
+    profile_nm = marker_profile(clean, view=view, markers=run.panel.markers).to_numpy()
+    if statistics == "own":
+        scaler = run.model.marker.standardise
+        profile_nm = match_moments(profile_nm, scaler.mean_d.numpy(), scaler.scale_d.numpy())
+    return run.model.embed_markers(profile_nm)
+
+
+def _missing_genes(clean: AnnData, representation: Representation) -> list[str]:
+    wanted = set(representation.genes)
+    missing = len(wanted - set(clean.var_names))
+    if not missing:
+        return []
+    return [f"{missing} of the {len(wanted)} genes of the fit are missing: taken at their mean"]

@@ -1,0 +1,18 @@
+"""Encoders by name: features of one side in, hidden state out. One file each."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from torch import nn
+
+from representations.family import Family
+
+
+class EncoderFactory(Protocol):
+    """Builds an encoder of ``in_dim`` features; the module has an ``out_dim`` attribute."""
+
+    def __call__(self, in_dim: int, *, width: int, depth: int, dropout: float) -> nn.Module: ...
+
+
+encoders: Family[EncoderFactory] = Family("encoder", package="clip_align.encoders")

@@ -1,0 +1,137 @@
+"""The aligned models: a cell tower and a marker tower onto one unit sphere.
+
+Shapes: ``b`` cells of a batch, ``d`` cell features, ``m`` markers, ``e`` embedding dimensions.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from clip_align.encoders import encoders
+from clip_align.heads import heads
+from clip_align.temperature import temperatures
+from representations.family import Family
+
+Scaling = Literal["global", "column"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TowerConfig:
+    """One side: encoder and head by name; how its input is standardised on training pairs.
+
+    ``scaling="global"`` centres columns and divides by one number, so that the relative scale of
+    principal components is kept; ``"column"`` gives every column unit variance.
+    """
+
+    encoder: str = "mlp"
+    width: int = 512
+    depth: int = 2
+    dropout: float = 0.3
+    head: str = "linear"
+    scaling: Scaling = "column"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelConfig:
+    """``DiffMapProteinCLIP``: two towers, an embedding dimension, a temperature."""
+
+    name: str = "DiffMapProteinCLIP"
+    embed_dim: int = 128
+    cell: TowerConfig = field(default_factory=lambda: TowerConfig(scaling="global"))
+    marker: TowerConfig = field(default_factory=TowerConfig)
+    temperature: str = "learned"
+    initial_temperature: float = 0.07
+
+
+class Standardiser(nn.Module):
+    """Centre and scale of training rows, kept with the weights."""
+
+    def __init__(self, dim: int, scaling: Scaling) -> None:
+        super().__init__()
+        self.scaling = scaling
+        self.mean_d: Tensor
+        self.scale_d: Tensor
+        self.register_buffer("mean_d", torch.zeros(dim))
+        self.register_buffer("scale_d", torch.ones(dim))
+
+    def fit(self, x_nd: np.ndarray) -> None:
+        """Take both from training rows; a constant column stays at zero."""
+        x_nd = np.asarray(x_nd, dtype=np.float64)
+        std_d = x_nd.std(axis=0)
+        if self.scaling == "global":
+            std_d = np.full_like(std_d, np.sqrt((std_d**2).mean()))
+        std_d[std_d <= 0] = 1.0
+        self.mean_d.copy_(torch.from_numpy(x_nd.mean(axis=0)))
+        self.scale_d.copy_(torch.from_numpy(std_d))
+
+    def forward(self, x_bd: Tensor) -> Tensor:
+        """Standardised rows."""
+        return (x_bd - self.mean_d) / self.scale_d
+
+
+class Tower(nn.Module):
+    """Encoder, head, unit sphere."""
+
+    def __init__(self, in_dim: int, embed_dim: int, config: TowerConfig) -> None:
+        super().__init__()
+        self.standardise = Standardiser(in_dim, config.scaling)
+        self.encoder = encoders.get(config.encoder)(
+            in_dim, width=config.width, depth=config.depth, dropout=config.dropout
+        )
+        self.head = heads.get(config.head)(int(self.encoder.out_dim), embed_dim)
+
+    def forward(self, x_bd: Tensor) -> Tensor:
+        """Unit vectors ``(b, e)`` of standardised input."""
+        return F.normalize(self.head(self.encoder(x_bd)), dim=-1)
+
+
+models: Family[type["DiffMapProteinCLIP"]] = Family("model")
+
+
+@models.register("DiffMapProteinCLIP")
+class DiffMapProteinCLIP(nn.Module):
+    """Plain CLIP (Radford 2021) between cell states and marker profiles."""
+
+    def __init__(self, cell_dim: int, marker_dim: int, config: ModelConfig | None = None) -> None:
+        super().__init__()
+        self.config = config or ModelConfig()
+        self.cell_dim, self.marker_dim = cell_dim, marker_dim
+        self.cell = Tower(cell_dim, self.config.embed_dim, self.config.cell)
+        self.marker = Tower(marker_dim, self.config.embed_dim, self.config.marker)
+        self.temperature = temperatures.get(self.config.temperature)(
+            self.config.initial_temperature
+        )
+
+    def standardise(self, cell_bd: Tensor, marker_bm: Tensor) -> tuple[Tensor, Tensor]:
+        """Both inputs in training units, before augmentation."""
+        return self.cell.standardise(cell_bd), self.marker.standardise(marker_bm)
+
+    def forward(self, cell_bd: Tensor, marker_bm: Tensor) -> tuple[Tensor, Tensor]:
+        """Unit vectors ``(b, e)`` of both sides from standardised input."""
+        return self.cell(cell_bd), self.marker(marker_bm)
+
+    @torch.no_grad()
+    def embed_cells(self, cell_nd: np.ndarray) -> np.ndarray:
+        """Embeddings ``(n, e)`` of raw cell features, in evaluation mode."""
+        return _embed(self.cell, cell_nd)
+
+    @torch.no_grad()
+    def embed_markers(self, marker_nm: np.ndarray) -> np.ndarray:
+        """Embeddings ``(n, e)`` of raw marker profiles, in evaluation mode."""
+        return _embed(self.marker, marker_nm)
+
+
+def _embed(tower: Tower, x_nd: np.ndarray) -> np.ndarray:
+    was_training = tower.training
+    tower.eval()
+    device = tower.standardise.mean_d.device
+    rows = torch.from_numpy(np.ascontiguousarray(x_nd, np.float32)).to(device)
+    blocks = [tower(tower.standardise(block)).cpu() for block in rows.split(8192)]
+    tower.train(was_training)
+    return np.asarray(torch.cat(blocks).numpy())

@@ -1,0 +1,193 @@
+"""Training: arrays in, the best model on validation out.
+
+AdamW with one cosine cycle (warm-up, then annealing), gradient clipping, early stopping, a guard
+against non-finite steps. Fabric carries device and precision, so more devices need no other loop.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from lightning.fabric import Fabric
+from torch import Tensor, nn
+from tqdm.auto import tqdm
+
+from clip_align.augment import augmentations
+from clip_align.losses import Aligned, losses
+from clip_align.models import DiffMapProteinCLIP, ModelConfig, models
+from clip_align.monitor import Monitor, validation_scalars
+from clip_align.pairs import PairedCells, epoch_batches
+from clip_align.seeding import seeded
+from representations.errors import InputError
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """One training. ``monitor`` is the validation figure (higher is better) that selects an epoch."""
+
+    model: ModelConfig = field(default_factory=ModelConfig)
+    loss: str = "info_nce"
+    augmentation: str = "gaussian"
+    augmentation_strength: float = 0.3
+    epochs: int = 30
+    batch_size: int = 1024
+    learning_rate: float = 1e-3
+    weight_decay: float = 1e-2
+    warmup: float = 0.3
+    max_grad_norm: float = 1.0
+    patience: int = 10
+    monitor: str = "val/pair_accuracy"
+    seed: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trained:
+    """A model at its best validation epoch, with the scalars of every epoch."""
+
+    model: DiffMapProteinCLIP
+    best_epoch: int
+    history: tuple[dict[str, float], ...]
+    seconds: float
+
+
+class NonFiniteError(RuntimeError):
+    """Loss or gradient stopped being finite; the weights are those before the step."""
+
+
+def train(
+    pairs: PairedCells,
+    validation: PairedCells,
+    config: TrainConfig,
+    *,
+    monitor: Monitor | None = None,
+    progress: bool = True,
+) -> Trained:
+    """Fit ``config.model`` on ``pairs``; keep the epoch that is best on ``validation``.
+
+    Parameters
+    ----------
+    pairs, validation
+        Raw features; the model standardises them by ``pairs`` alone.
+    monitor
+        Receives the scalars of each epoch (TensorBoard); None keeps them in the result only.
+
+    Raises
+    ------
+    InputError
+        Fewer than two pairs on a side, or an unknown name in the configuration.
+    NonFiniteError
+        Before an update that would spread nan.
+    """
+    if len(pairs) < 2 or len(validation) < 2:
+        raise InputError(
+            f"training needs 2 pairs or more on each side, got {len(pairs)} for training and "
+            f"{len(validation)} for validation"
+        )
+    with seeded(config.seed):
+        return _Loop(pairs, validation, config).run(monitor, progress=progress)
+
+
+class _Loop:
+    """State of one training run."""
+
+    def __init__(self, pairs: PairedCells, validation: PairedCells, config: TrainConfig) -> None:
+        self.config, self.validation = config, validation
+        self.fabric = Fabric(accelerator="cpu", devices=1)
+        self.cell_nd, self.marker_nm = pairs.tensors()
+        cell_dim, marker_dim = self.cell_nd.shape[1], self.marker_nm.shape[1]
+        self.model = models.get(config.model.name)(cell_dim, marker_dim, config.model)
+        self.model.cell.standardise.fit(pairs.cell_nd)
+        self.model.marker.standardise.fit(pairs.marker_nm)
+        optimizer = torch.optim.AdamW(
+            self.model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
+        )
+        self.module, self.optimizer = self.fabric.setup(self.model, optimizer)
+        self.module.mark_forward_method("standardise")
+        self.steps_per_epoch = sum(1 for _ in _batch_sizes(len(pairs), config.batch_size))
+        self.schedule = torch.optim.lr_scheduler.OneCycleLR(
+            self.optimizer,
+            max_lr=config.learning_rate,
+            total_steps=config.epochs * self.steps_per_epoch,
+            pct_start=config.warmup,
+        )
+        self.loss = losses.get(config.loss)
+        self.augment = augmentations.get(config.augmentation)
+        self.step = 0
+
+    def run(self, monitor: Monitor | None, *, progress: bool) -> Trained:
+        config, started = self.config, time.perf_counter()
+        history: list[dict[str, float]] = []
+        best_epoch, best_value, best_state = -1, -math.inf, self._weights()
+        bar = tqdm(
+            range(config.epochs), desc="training", unit="epoch", leave=False,
+            disable=None if progress else True,
+        )  # fmt: skip
+        for epoch in bar:
+            scalars = self._epoch() | validation_scalars(self.model, self.validation, self.loss)
+            history.append(scalars)
+            if monitor is not None:
+                monitor.scalars(scalars, epoch)
+            if config.monitor not in scalars:
+                raise InputError(f"no figure {config.monitor!r}; known: {', '.join(scalars)}")
+            bar.set_postfix({config.monitor: f"{scalars[config.monitor]:.3f}"})
+            if scalars[config.monitor] > best_value:
+                best_epoch, best_value = epoch, scalars[config.monitor]
+                best_state = self._weights()
+            elif epoch - best_epoch >= config.patience:
+                break
+        self.model.load_state_dict(best_state)
+        self.model.eval()
+        seconds = time.perf_counter() - started
+        return Trained(
+            model=self.model, best_epoch=best_epoch, history=tuple(history), seconds=seconds
+        )
+
+    def _epoch(self) -> dict[str, float]:
+        self.module.train()
+        total, norms, steps = 0.0, 0.0, 0
+        for index_b in epoch_batches(len(self.cell_nd), self.config.batch_size):
+            loss, norm = self._update(self.cell_nd[index_b], self.marker_nm[index_b])
+            total, norms, steps = total + loss, norms + norm, steps + 1
+        return {
+            "train/loss": total / steps,
+            "train/grad_norm": norms / steps,
+            "train/logit_scale": float(self.model.temperature()),
+            "train/learning_rate": float(self.schedule.get_last_lr()[0]),
+        }
+
+    def _update(self, cell_bd: Tensor, marker_bm: Tensor) -> tuple[float, float]:
+        cell_bd, marker_bm = self.model.standardise(cell_bd, marker_bm)
+        cell_bd = self.augment(cell_bd, self.config.augmentation_strength)
+        cell_be, marker_be = self.module(cell_bd, marker_bm)
+        scale = self.model.temperature()
+        loss = self.loss(Aligned(cell_be=cell_be, marker_be=marker_be, scale=scale))
+        self.optimizer.zero_grad()
+        self.fabric.backward(loss)
+        norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.config.max_grad_norm)
+        if not (torch.isfinite(loss) and torch.isfinite(norm)):
+            raise NonFiniteError(
+                f"step {self.step}: loss {loss.item():.4g}, gradient norm {norm.item():.4g}; "
+                "the update was not made - lower the learning rate or check the input's scale"
+            )
+        self.optimizer.step()
+        self.schedule.step()
+        self.step += 1
+        return loss.item(), norm.item()
+
+    def _weights(self) -> dict[str, Tensor]:
+        return copy.deepcopy(self.model.state_dict())
+
+
+def _batch_sizes(n: int, batch_size: int) -> Iterator[int]:
+    return (size for start in range(0, n, batch_size) if (size := min(batch_size, n - start)) > 1)
+
+
+def similarity(model: DiffMapProteinCLIP, cell_nd: np.ndarray, marker_nm: np.ndarray) -> np.ndarray:
+    """Cosine of every cell with every marker profile, ``(n, n)``."""
+    return np.asarray(model.embed_cells(cell_nd) @ model.embed_markers(marker_nm).T)

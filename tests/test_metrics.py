@@ -1,0 +1,182 @@
+"""The metric registry: exact chance, oracles, sklearn, siblings by label, facts."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.metrics import balanced_accuracy_score, f1_score
+
+from benchmarks import metrics
+from benchmarks.metrics.annotation import predictions
+from benchmarks.metrics.collapse import Embeddings
+from benchmarks.metrics.retrieval import retrieve
+from benchmarks.pools import full_pool, seeded_pools
+from benchmarks.resample import bootstrap_weights
+
+LABELS = np.array(["CD4"] * 50 + ["CD8"] * 30 + ["B"] * 19 + ["DC"])
+N = len(LABELS)
+SIBLINGS = (("CD4", "CD8"), ("CD4", "absent"))
+NAMES = {
+    "retrieval": {
+        *("pair_accuracy", "foscttm", "recall@1", "recall@5", "recall@10"),
+        *("mrr", "median_rank", "type_match@1", "sibling_confusion"),
+    },
+    "typing": {"accuracy", "balanced_accuracy", "macro_f1"},
+    "collapse": {
+        *("rankme", "effective_rank", "uniformity", "alignment", "modality_gap", "centred_cosine"),
+    },
+}
+
+
+def judged(sim, pools=None, labels=LABELS):
+    evidence = retrieve(
+        lambda rows: sim[np.ix_(rows, rows)], pools or full_pool(len(sim)), labels, SIBLINGS
+    )
+    ids = [f"c{i}" for i in evidence.cells]
+    weights = bootstrap_weights(ids, dataset="d", strata=labels[evidence.cells])
+    return metrics.evaluate("retrieval", evidence, weights)
+
+
+@pytest.mark.parametrize("family", NAMES)
+def test_the_protocol_names_are_registered(family):
+    assert set(metrics.names(family)) == NAMES[family]
+    for name in metrics.names(family):
+        fact = metrics.facts(name)
+        assert fact.bounds[0] < fact.bounds[1]
+        assert (fact.higher_is_better is None) == (name == "centred_cosine")
+
+
+def test_names_are_taken_once_and_near_misses_suggested():
+    with pytest.raises(ValueError, match="twice"):
+        metrics.register(metrics.facts("mrr"))
+    with pytest.raises(KeyError, match="recall@10"):
+        metrics.facts("recal@10")
+    with pytest.raises(KeyError, match="family"):
+        metrics.evaluate("nothing", None, np.ones((1, 1)))
+    assert metrics.facts("sibling_confusion[a|b]").higher_is_better is False
+
+
+@pytest.mark.parametrize("pools", [full_pool(N), seeded_pools(N, 20, seed=3)])
+def test_knowing_nothing_scores_exactly_the_stated_chance(pools):
+    for name, one in judged(np.zeros((N, N)), pools).items():
+        assert one.estimate.value == pytest.approx(one.chance), name
+        assert one.pool == pools.size
+
+
+def test_oracle_reaches_the_better_bound():
+    for name, one in judged(np.eye(N)).items():
+        fact = metrics.facts(name)
+        assert one.estimate.value == fact.bounds[1 if fact.higher_is_better else 0], name
+        assert one.estimate.low <= one.estimate.value <= one.estimate.high
+
+
+def test_foscttm_is_the_complement():
+    found = judged(np.random.default_rng(0).standard_normal((N, N)))
+    a, b = found["pair_accuracy"].estimate, found["foscttm"].estimate
+    assert a.value == pytest.approx(1 - b.value)
+    np.testing.assert_allclose(a.replicates, 1 - b.replicates)
+
+
+def test_shuffled_pairs_fall_to_chance():
+    rng = np.random.default_rng(5)
+    labels = np.array(["x"] * 600)
+    cell = rng.standard_normal((600, 12))
+    found = judged((cell @ cell.T)[:, rng.permutation(600)], labels=labels)
+    for name in ("pair_accuracy", "recall@10", "mrr", "median_rank"):
+        one = found[name]
+        spread = one.estimate.replicates.std()
+        assert abs(one.estimate.value - one.chance) < 5 * spread, name
+    assert found["pair_accuracy"].estimate.low < 0.5 < found["pair_accuracy"].estimate.high
+
+
+def test_siblings_are_counted_by_label():
+    # every CD8 query and half the CD4 queries point at the sibling, in both directions
+    partner = np.arange(N)
+    partner[:30], partner[50:80] = np.arange(50, 80), np.arange(30)
+    found = judged(np.eye(N)[partner])
+    one = found["sibling_confusion[CD4|CD8]"]
+    assert one.estimate.value == pytest.approx(60 / 80)
+    assert one.chance == pytest.approx((50 * 30 + 30 * 50) / 80 / N)
+    assert (one.n, one.support) == (80, {"CD4": 50, "CD8": 30})
+    assert found["type_match@1"].estimate.value == pytest.approx(40 / N)
+    assert "sibling_confusion[CD4|absent]" not in found
+
+
+def test_reordering_cells_changes_nothing():
+    sim = np.random.default_rng(1).standard_normal((N, N))
+    order = np.random.default_rng(2).permutation(N)
+    a = judged(sim)
+    evidence = retrieve(
+        lambda r: sim[np.ix_(order[r], order[r])], full_pool(N), LABELS[order], SIBLINGS
+    )
+    weights = bootstrap_weights([f"c{i}" for i in order], dataset="d", strata=LABELS[order])
+    for name, one in metrics.evaluate("retrieval", evidence, weights).items():
+        np.testing.assert_allclose(one.estimate.replicates, a[name].estimate.replicates)
+
+
+@given(st.integers(2, 500), st.integers(2, 60), st.integers(0, 9))
+def test_pools_are_disjoint_equal_and_seeded(n, size, seed):
+    pools = seeded_pools(n, size, seed=seed)
+    assert len(set(pools.cells)) == len(pools.cells)
+    assert {len(rows) for rows in pools.indexes} == {pools.size}
+    assert n - len(pools.cells) < size
+    np.testing.assert_array_equal(pools.cells, seeded_pools(n, size, seed=seed).cells)
+
+
+def test_a_pool_of_one_is_refused():
+    with pytest.raises(ValueError, match="no wrong partner"):
+        full_pool(1)
+    with pytest.raises(ValueError, match="pool size"):
+        seeded_pools(10, 1, seed=0)
+
+
+@given(st.integers(0, 10_000))
+def test_typing_agrees_with_sklearn_under_weights(seed):
+    rng = np.random.default_rng(seed)
+    true = rng.choice(list("abcd"), 40)
+    guess = np.where(rng.random(40) < 0.5, true, rng.choice(list("abcde"), 40))
+    guess[0] = true[0] = "a"
+    weights = rng.exponential(size=(3, 40))
+    found = metrics.evaluate("typing", predictions(true, guess), weights)
+    labels = sorted({*true, *guess})
+    for b, w in enumerate(weights):
+        f1 = f1_score(true, guess, average="macro", sample_weight=w, labels=labels, zero_division=0)
+        accuracy = np.average(true == guess, weights=w)
+        assert found["macro_f1"].estimate.replicates[b] == pytest.approx(f1)
+        assert found["accuracy"].estimate.replicates[b] == pytest.approx(accuracy)
+        if set(guess) <= set(true):  # scikit-learn warns otherwise
+            recall = balanced_accuracy_score(true, guess, sample_weight=w)
+            balanced = found["balanced_accuracy"].estimate.replicates[b]
+            assert balanced == pytest.approx(recall)
+
+
+def test_a_uniform_guess_scores_the_stated_chance():
+    rng = np.random.default_rng(0)
+    true = rng.choice(list("abcd"), 40_000, p=[0.6, 0.3, 0.08, 0.02])
+    evidence = predictions(true, rng.choice(list("abcde"), 40_000), candidates=list("abcde"))
+    for name, one in metrics.evaluate("typing", evidence, np.ones((1, 40_000))).items():
+        assert one.estimate.value == pytest.approx(one.chance, abs=0.01), name
+        assert one.pool == 5
+
+
+def test_collapse_parts_and_support():
+    rng = np.random.default_rng(0)
+    evidence = Embeddings(
+        cell_nd=rng.standard_normal((N, 6)),
+        marker_nd=rng.standard_normal((N, 6)),
+        labels_n=LABELS,
+        lineages={"T": ("CD4", "CD8"), "DC": ("DC",)},
+        siblings=SIBLINGS,
+    )
+    found = metrics.evaluate(
+        "collapse", evidence, bootstrap_weights(range(N), dataset="d", strata=LABELS)
+    )
+    assert {"rankme", "rankme[marker]", "centred_cosine[T]", "centred_cosine[CD4|CD8]"} <= set(
+        found
+    )
+    assert "centred_cosine[DC]" not in found  # one cell holds no pair
+    assert found["centred_cosine[T]"].support == {"CD4": 50, "CD8": 30}
+    assert found["rankme"].estimate.value != found["rankme[marker]"].estimate.value
+    for name, one in found.items():
+        low, high = metrics.facts(name).bounds
+        assert low <= one.estimate.low <= one.estimate.high <= high

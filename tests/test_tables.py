@@ -1,0 +1,174 @@
+"""Tables and the talk figure: aggregation, pairing, determinism, from records alone."""
+
+from datetime import UTC, datetime
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.image import imread
+
+from benchmarks import plots, records, stats, tables
+from benchmarks.records import MetricValue, Record
+from benchmarks.tidy import COLUMNS, tidy
+
+SHARED = np.random.default_rng(0).normal(0, 0.004, 200)
+
+
+def figure(value, *, noise=0.0005, seed=0, n=947, pool=947, **changes):
+    own = np.random.default_rng(seed).normal(0, noise, 200)
+    replicates = tuple(float(f"{x:.6g}") for x in value + SHARED + own)
+    low, high = np.quantile(replicates, [0.025, 0.975])
+    fields = {"chance": 0.5, "replicates": replicates} | changes
+    return MetricValue(value=value, low=low, high=high, n=n, pool=pool, **fields)
+
+
+def record(
+    model, representation, value, *, seed=0, variant=None, test="pbmc@r1", metrics=None, n=947
+):
+    return Record(
+        suite="cross_dataset",
+        task="rna_to_adt",
+        train="teaseq@r1",
+        test=test,
+        representation=representation,
+        model=model,
+        variant=variant or {},
+        seed=seed,
+        config_hash="h",
+        metrics=metrics or {"pair_accuracy": figure(value, seed=seed + len(model), n=n)},
+        created=datetime(2026, 8, 1, tzinfo=UTC),
+    )
+
+
+def some_records():
+    made = []
+    for seed in range(3):
+        shift = 0.002 * seed
+        for model, features, value in (
+            ("chance", "X_pca", 0.5),
+            ("ridge", "X_pca", 0.920),
+            ("ridge", "X_diffmap", 0.900),
+            ("OptimizedCLIPModule", "X_pca", 0.945),
+            ("OptimizedCLIPModule", "X_diffmap", 0.936),
+        ):
+            made.append(record(model, features, value + shift, seed=seed))
+        made.append(
+            record("OptimizedCLIPModule", "X_pca", 0.930, seed=seed, variant={"loss": "infonce"})
+        )
+    siblings = {
+        "pair_accuracy": figure(0.8, pool=200),
+        "sibling_confusion[CD4|CD8]": figure(0.3, support={"CD4": 9, "CD8": 4}, replicates=None),
+    }
+    return [*made, record("ridge", "X_pca", 0, test="kang@r2", metrics=siblings)]
+
+
+def row_of(table, **wanted):
+    mask = np.logical_and.reduce([table[name] == value for name, value in wanted.items()])
+    (row,) = table[mask].to_dict("records")
+    return row
+
+
+BASE = {"test": "pbmc@r1", "metric": "pair_accuracy", "variant": "{}"}
+
+
+def test_seeds_are_aggregated_by_the_two_way_bootstrap():
+    table = tidy(some_records())
+    assert tuple(table.columns) == COLUMNS
+    row = row_of(table, model="ridge", representation="X_pca", **BASE)
+    group = [r.metrics["pair_accuracy"] for r in some_records() if r.model == "ridge"]
+    group = [one for one in group if 0.91 < one.value < 0.93]
+    expected = stats.aggregate([one.replicates for one in group], [one.value for one in group])
+    assert (row["value"], row["low"], row["high"]) == (expected.value, expected.low, expected.high)
+    assert (row["n"], row["pool"], row["seeds"], row["seed_list"]) == (947, 947, 3, "0 1 2")
+
+
+def test_differences_are_paired_with_the_same_features():
+    table = tidy(some_records())
+    row = row_of(table, model="OptimizedCLIPModule", representation="X_diffmap", **BASE)
+    assert row["reference"] == "ridge X_diffmap"
+    assert row["difference"] == pytest.approx(0.036)
+    # far narrower than the unpaired figures: the shared cells cancel
+    assert row["difference_high"] - row["difference_low"] < 0.3 * (row["high"] - row["low"])
+    ablated = row_of(table, variant='{"loss": "infonce"}', test="pbmc@r1", metric="pair_accuracy")
+    assert ablated["reference"] == "OptimizedCLIPModule X_pca"
+    assert ablated["difference"] == pytest.approx(0.930 - 0.947)
+    assert pd.isna(row_of(table, model="ridge", representation="X_pca", **BASE)["difference"])
+
+
+def test_p_values_are_corrected_within_a_section():
+    table = tidy(some_records())
+    family = table[table["p_normal"].notna()]
+    assert len(family) == 4
+    assert family["p_holm"].tolist() == stats.holm(family["p_normal"].tolist())
+
+
+def test_figures_on_other_cells_are_not_paired():
+    pair = [record("ridge", "X_pca", 0.9), record("knn", "X_pca", 0.8, n=900)]
+    row = row_of(tidy(pair), model="knn")
+    assert pd.isna(row["difference"])
+    unmatched = [record("ridge", "X_pca", 0.9), record("knn", "X_pca", 0.8, seed=1)]
+    assert pd.isna(row_of(tidy(unmatched), model="knn")["difference"])
+
+
+def test_markdown_shows_intervals_chance_and_differences(tmp_path):
+    page = tables.markdown(tidy(some_records()), "cross_dataset")
+    row = row_of(tidy(some_records()), model="OptimizedCLIPModule", representation="X_pca", **BASE)
+    assert f"0.947 [{row['low']:.3f}, {row['high']:.3f}]" in page
+    assert f"+0.025 [{row['difference_low']:+.3f}, {row['difference_high']:+.3f}] vs ridge" in page
+    assert "## teaseq → pbmc: rna_to_adt" in page
+    assert "| *chance* |  |  | 0.500 |" in page
+    assert "| CD4 / CD8 | ridge |" in page
+    assert "nan" not in page.lower()
+    assert "<NA>" not in page
+    widths = {len(line.split(" | ")) for line in page.splitlines() if line.startswith("| ridge")}
+    assert len(widths) == 1
+    section = page[page.index("## teaseq → pbmc") :]
+    assert section.index("| OptimizedCLIPModule | X_pca |") < section.index("| ridge | X_pca |")
+
+
+def test_tables_are_the_same_bytes_whatever_the_order_of_records(tmp_path):
+    for name, made in (("a", some_records()), ("b", some_records()[::-1])):
+        for one in made:
+            records.save(one, tmp_path / name / "records")
+        tables.write_tables(tmp_path / name / "records", tmp_path / name / "tables")
+    for file in ("cross_dataset.csv", "cross_dataset.md"):
+        first = (tmp_path / "a" / "tables" / file).read_bytes()
+        assert first == (tmp_path / "b" / "tables" / file).read_bytes()
+    read = pd.read_csv(tmp_path / "a" / "tables" / "cross_dataset.csv")
+    assert list(read.columns) == list(COLUMNS)
+    assert read.loc[read["model"] == "ridge", "n"].dtype == int
+
+
+def test_check_notices_edits_missing_and_leftover_tables(tmp_path):
+    source, target = tmp_path / "records", tmp_path / "tables"
+    for one in some_records():
+        records.save(one, source)
+    assert tables.check(source, target) == ["cross_dataset.csv", "cross_dataset.md"]
+    tables.write_tables(source, target)
+    assert tables.check(source, target) == []
+    page = target / "cross_dataset.md"
+    page.write_text(page.read_text().replace("0.947", "0.999"))
+    (target / "old.csv").write_text("x\n")
+    assert tables.check(source, target) == ["cross_dataset.md", "old.csv"]
+
+
+def test_no_records_give_no_tables(tmp_path):
+    assert tables.write_tables(tmp_path / "none", tmp_path) == []
+    assert list(tidy([]).columns) == list(COLUMNS)
+
+
+def test_the_talk_figure_shows_every_run_and_is_stable(tmp_path):
+    table = tidy(some_records())
+    figure = plots.talk_figure(table)
+    panels = {ax.get_title(loc="left"): ax for ax in figure.axes if ax.get_visible()}
+    assert set(panels) == {"teaseq → kang", "teaseq → pbmc"}
+    labels = [text.get_text() for text in panels["teaseq → pbmc"].get_yticklabels()]
+    assert len(labels) == 6
+    assert labels[0] == "chance  ·  pca"
+    assert labels[-1] == "OptimizedCLIPModule  ·  pca"
+    a = plots.save_png(figure, tmp_path / "a.png").read_bytes()
+    assert a == plots.save_png(plots.talk_figure(table), tmp_path / "b.png").read_bytes()
+    assert b"Software" not in a
+    assert imread(tmp_path / "a.png").std() > 0.05
+    with pytest.raises(ValueError, match="nothing to draw"):
+        plots.talk_figure(table, metric="mrr")
