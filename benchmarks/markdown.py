@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from benchmarks import metrics
+from representations.errors import InputError
 
 HEADLINES = (
     *("pair_accuracy", "recall@1", "recall@10", "type_match@1"),
@@ -86,7 +87,7 @@ def _runs(
 def _title(name: str) -> str:
     try:
         higher = metrics.facts(name).higher_is_better
-    except KeyError:
+    except InputError:
         higher = None
     return name + {True: " ↑", False: " ↓", None: ""}[higher]
 

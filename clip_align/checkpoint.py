@@ -1,4 +1,4 @@
-"""Run folders: everything needed to embed new cells on another machine, and nothing that runs code.
+"""Run folders: everything needed to embed new cells on another machine, nothing that runs code.
 
 ``config.json`` ``panel.json`` ``model.safetensors`` ``representation/`` ``metrics.json`` and
 TensorBoard events. ``config.json`` is written last: a folder without it is not a run.
@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -19,8 +21,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor
 
+from clip_align.config import TrainConfig
 from clip_align.models import DiffMapProteinCLIP, models
-from clip_align.train import TrainConfig
+from clip_align.pairs import UNLABELLED
+from clip_align.seeding import seeded
 from representations.errors import InputError
 from representations.io import atomic_write
 
@@ -28,12 +32,15 @@ CONFIG, PANEL, MODEL, METRICS = "config.json", "panel.json", "model.safetensors"
 REPRESENTATION = "representation"
 PROTOTYPES = "type_prototypes"
 VERSIONED = ("clip_align", "torch", "scanpy", "anndata", "faiss-cpu", "numpy", "scikit-learn")
+T = TypeVar("T")
 
 
 class Saves(Protocol):
     """What a run folder asks of a representation."""
 
-    def save(self, folder: str | Path) -> None: ...
+    def save(self, folder: str | Path) -> None:
+        """Write everything fitted into ``folder``."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,40 +63,78 @@ class Run:
     provenance: dict[str, Any]
 
 
-def type_prototypes(embedding_ne: np.ndarray, types_n: np.ndarray) -> tuple[tuple[str, ...], np.ndarray]:
-    """Unit mean of each type's embeddings: names ``(t,)`` and vectors ``(t, e)``."""
-    names = np.unique(types_n.astype(str))
-    means_te = np.stack([embedding_ne[types_n == name].mean(axis=0) for name in names])
+@dataclass(frozen=True, kw_only=True)
+class _RunConfig:
+    """``config.json``."""
+
+    train: TrainConfig
+    cell_dim: int
+    marker_dim: int
+    provenance: dict[str, Any] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=dict)
+
+
+def type_prototypes(
+    embedding_ne: np.ndarray, types_n: np.ndarray
+) -> tuple[tuple[str, ...], np.ndarray]:
+    """Unit mean of each type's embeddings: names ``(t,)`` and vectors ``(t, e)``.
+
+    Unlabelled cells have none; without any label ``t`` is 0.
+    """
+    types_n = types_n.astype(str)
+    names = [name for name in np.unique(types_n).tolist() if name != UNLABELLED]
+    means = [embedding_ne[types_n == name].mean(axis=0) for name in names]
+    means_te = np.stack(means) if means else np.empty((0, embedding_ne.shape[1]))
     unit_te = means_te / np.linalg.norm(means_te, axis=1, keepdims=True)
-    return tuple(names.tolist()), unit_te.astype(np.float32)
+    return tuple(names), unit_te.astype(np.float32)
 
 
 def versions() -> dict[str, str]:
-    """Versions of the packages that decide a result."""
-    return {name: importlib.metadata.version(name) for name in VERSIONED}
+    """Versions of the packages that decide a result, as far as they are known."""
+    known = {}
+    for name in VERSIONED:
+        with suppress(importlib.metadata.PackageNotFoundError):  # faiss has other names in conda
+            known[name] = importlib.metadata.version(name)
+    return known
 
 
-def save_run(
-    folder: str | Path, run: Run, representation: Saves, metrics: dict[str, Any]
-) -> None:
-    """Write a run folder; each file is replaced in one step."""
+def clear_run(folder: str | Path) -> None:
+    """Remove what a run has written into ``folder``, ``config.json`` first; nothing else."""
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / CONFIG).unlink(missing_ok=True)
-    representation.save(folder / REPRESENTATION)
+    for pattern in (CONFIG, PANEL, MODEL, METRICS, f"{REPRESENTATION}/*", "events.out.tfevents.*"):
+        for path in folder.glob(pattern):
+            path.unlink()
+
+
+def save_run(folder: str | Path, run: Run, representation: Saves, metrics: dict[str, Any]) -> None:
+    """Write a run folder; each file is replaced in one step.
+
+    Raises
+    ------
+    InputError
+        The folder cannot be written; it then holds no ``config.json``.
+    """
+    folder = Path(folder)
     tensors: dict[str, Tensor] = {k: v.contiguous() for k, v in run.model.state_dict().items()}
     tensors[PROTOTYPES] = torch.from_numpy(run.prototypes_te)
-    atomic_write(folder / MODEL, save(tensors))
-    atomic_write(folder / PANEL, json.dumps(asdict(run.panel), indent=1))
-    atomic_write(folder / METRICS, json.dumps(metrics, indent=1))
-    config = {
-        "train": asdict(run.config),
-        "cell_dim": run.model.cell_dim,
-        "marker_dim": run.model.marker_dim,
-        "provenance": run.provenance,
-        "versions": versions(),
-    }
-    atomic_write(folder / CONFIG, json.dumps(config, indent=1))
+    config = _RunConfig(
+        train=run.config,
+        cell_dim=run.model.cell_dim,
+        marker_dim=run.model.marker_dim,
+        provenance=run.provenance,
+        versions=versions(),
+    )
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / CONFIG).unlink(missing_ok=True)
+        representation.save(folder / REPRESENTATION)
+        atomic_write(folder / MODEL, save(tensors))
+        atomic_write(folder / PANEL, json.dumps(asdict(run.panel), indent=1))
+        atomic_write(folder / METRICS, json.dumps(metrics, indent=1))
+        atomic_write(folder / CONFIG, json.dumps(asdict(config), indent=1))
+    except OSError as error:
+        reason = error.strerror or error
+        raise InputError(f"{folder}: the run cannot be written ({reason})") from error
 
 
 def load_run(folder: str | Path) -> Run:
@@ -101,40 +146,76 @@ def load_run(folder: str | Path) -> Run:
         Naming the file that is missing, damaged or does not fit the others.
     """
     folder = Path(folder)
-    config, panel = _read_json(folder / CONFIG), _read_json(folder / PANEL)
-    try:
-        train = TypeAdapter(TrainConfig).validate_python(config["train"])
-        run_panel = TypeAdapter(RunPanel).validate_python(panel)
-        model = models.get(train.model.name)(
-            int(config["cell_dim"]), int(config["marker_dim"]), train.model
+    config = _read(folder / CONFIG, _RunConfig)
+    panel = _read(folder / PANEL, RunPanel)
+    if len(panel.markers) != config.marker_dim:
+        raise InputError(
+            f"{folder / PANEL}: {len(panel.markers)} markers, but {CONFIG} says {config.marker_dim}"
         )
-    except (KeyError, ValidationError) as error:
-        raise InputError(f"{folder / CONFIG}: not a configuration of this version: {error}") from error
     try:
-        tensors = load_file(folder / MODEL)
-        prototypes_te = tensors.pop(PROTOTYPES).numpy()
+        with seeded(0):
+            kind = models.get(config.train.model.name)
+            model = kind(config.cell_dim, config.marker_dim, config.train.model)
+    except (InputError, RuntimeError, MemoryError) as error:
+        raise InputError(f"{folder / CONFIG}: {_line(error)}") from error
+    shape = (len(panel.types), config.train.model.embed_dim)
+    prototypes_te = _load_weights(folder / MODEL, model, shape)
+    return Run(
+        config=config.train,
+        model=model,
+        panel=panel,
+        prototypes_te=prototypes_te,
+        provenance=config.provenance,
+    )
+
+
+def _load_weights(path: Path, model: DiffMapProteinCLIP, shape: tuple[int, int]) -> np.ndarray:
+    """Put the saved weights into ``model``; returns the prototypes, of the shape expected."""
+    try:
+        tensors = load_file(path)
+        prototypes_te = np.asarray(tensors.pop(PROTOTYPES).numpy())
         model.load_state_dict(tensors)
     except FileNotFoundError as error:
-        raise InputError(f"{folder / MODEL}: missing; the run is incomplete, train it again") from error
-    except (SafetensorError, KeyError, RuntimeError) as error:
-        first = str(error).splitlines()[0]
-        raise InputError(f"{folder / MODEL}: does not fit the run's configuration: {first}") from error
+        raise InputError(f"{path}: missing; the run is incomplete, train it again") from error
+    except (OSError, SafetensorError, KeyError, RuntimeError) as error:
+        raise InputError(
+            f"{path}: damaged, or not the weights of this run ({_line(error)}); train it again"
+        ) from error
+    if prototypes_te.shape != shape:
+        raise InputError(f"{path}: prototypes of shape {prototypes_te.shape}, expected {shape}")
     model.eval()
-    return Run(
-        config=train, model=model, panel=run_panel, prototypes_te=prototypes_te,
-        provenance=config.get("provenance", {}),
-    )  # fmt: skip
+    return prototypes_te
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def _read(path: Path, kind: type[T]) -> T:
+    """A JSON file as the dataclass ``kind``: every key known, every value of its type."""
     try:
-        content = json.loads(path.read_text())
+        given = json.loads(path.read_text(encoding="utf-8"))
+        value = TypeAdapter(kind).validate_python(given)
     except FileNotFoundError as error:
         raise InputError(
             f"{path}: missing; name the folder of a finished run (it holds {CONFIG})"
         ) from error
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: damaged ({error}); train the run again") from error
-    if not isinstance(content, dict):
-        raise InputError(f"{path}: damaged (not an object); train the run again")
-    return content
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "content"
+        raise InputError(f"{path}: not of this version ({where}: {first['msg']})") from error
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: damaged ({_line(error)}); train the run again") from error
+    if strangers := list(_strangers(given, TypeAdapter(kind).dump_python(value))):
+        raise InputError(f"{path}: not of this version (unknown key {strangers[0]})")
+    return value
+
+
+def _strangers(given: Any, known: Any, at: str = "") -> Iterator[str]:
+    """Keys that reading has dropped, as dotted paths."""
+    if isinstance(given, dict) and isinstance(known, dict):
+        for key, value in given.items():
+            if key not in known:
+                yield f"{at}{key}"
+            else:
+                yield from _strangers(value, known[key], f"{at}{key}.")
+
+
+def _line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:200] or type(error).__name__

@@ -9,6 +9,7 @@ from typing import cast
 import numpy as np
 import pandas as pd
 from anndata import AnnData
+from einops import einsum
 
 from clip_align.checkpoint import REPRESENTATION, Run, load_run
 from clip_align.markers import available_markers, marker_profile
@@ -16,10 +17,12 @@ from clip_align.markers.profile import View
 from clip_align.pairs import match_moments
 from representations.base import Representation, Statistics
 from representations.errors import InputError
-from representations.io import atomic_path
+from representations.h5ad import write_h5ad
 from representations.keys import Obs, Obsm, Uns
 from representations.query import prepare, read_h5ad
 from representations.registry import load as load_representation
+
+FEW_CELLS = 100
 
 
 def embed_file(
@@ -31,21 +34,33 @@ def embed_file(
 ) -> list[str]:
     """Embed the cells of an h5ad file into another; returns remarks on what the input needed.
 
-    ``out`` holds the query's ``obs`` and ``obsm`` with the embeddings added, and its ``X`` and
-    ``var`` as they were. Nothing is written when anything fails.
+    ``out`` holds the query as it was, with the embeddings added. Nothing is written when anything
+    fails.
     """
     out = Path(out)
-    if out.suffix != ".h5ad":
-        raise InputError(f"{out}: the output must end in .h5ad")
-    run, representation = load_run(run_folder), load_representation(Path(run_folder) / REPRESENTATION)
+    if out.suffix != ".h5ad" or out.is_dir():
+        raise InputError(f"{out}: the output must be a file name ending in .h5ad")
+    if out.resolve() == Path(query).resolve():
+        raise InputError(f"{out}: is the query itself; give the output another name")
+    run = load_run(run_folder)
+    representation = load_fitted(run_folder)
     adata = read_h5ad(query)
     remarks = embed(adata, run, representation, statistics=statistics, source=str(query))
-    try:
-        with atomic_path(out) as partial:
-            adata.write_h5ad(partial)
-    except OSError as error:
-        raise InputError(f"{out}: cannot be written ({error.strerror or error})") from error
+    write_h5ad(adata, out)
     return remarks
+
+
+def load_fitted(run_folder: str | Path) -> Representation:
+    """The representation of a run folder, or one line that names it."""
+    folder = Path(run_folder) / REPRESENTATION
+    try:
+        return load_representation(folder)
+    except InputError:
+        raise
+    except (AttributeError, IndexError, KeyError, OSError, TypeError, ValueError) as error:
+        raise InputError(
+            f"{folder}: damaged representation ({type(error).__name__}); train the run again"
+        ) from error
 
 
 def embed(
@@ -58,31 +73,46 @@ def embed(
 ) -> list[str]:
     """Write embeddings and types into ``adata``; returns remarks.
 
-    Adds ``obsm["X_clip_cell"]``, ``obsm["X_clip_marker"]`` where every marker of the run was
-    measured, ``obs["clip_cell_type"]`` with a score, and ``uns["clip_align"]``.
+    Adds ``obsm["X_clip_cell"]``; ``obsm["X_clip_marker"]`` where every marker of the run was
+    measured; ``obs["clip_cell_type"]`` with a score where the run has seen labels; and
+    ``uns["clip_align"]``.
 
     Parameters
     ----------
     statistics
         ``"own"`` rescales genes and markers by the query cells as a group (transductive); it helps
         across laboratories and misleads on a handful of cells or a single type.
+
+    Raises
+    ------
+    InputError
+        The cells cannot be used, or the representation is not the run's. ``adata`` is then as it
+        was.
     """
     clean, remarks = prepare(adata, source=source)
     remarks += _missing_genes(clean, representation)
+    if statistics == "own" and clean.n_obs < FEW_CELLS:
+        remarks.append(f"statistics=own over {clean.n_obs} cells only: use train for so few")
     placed = representation.place(clean, statistics=statistics)
-    if not placed.reached_n.all():
-        remarks.append(
-            f"{int((~placed.reached_n).sum())} cells are out of reach of the training graph"
+    if placed.x_nd.shape[1] != run.model.cell_dim:
+        raise InputError(
+            f"the representation has {placed.x_nd.shape[1]} dimensions, the run's model expects "
+            f"{run.model.cell_dim}: they are not of one run"
         )
+    if unreached := int((~placed.reached_n).sum()):
+        remarks.append(f"{unreached} cells are out of reach of the training graph")
     cell_ne = run.model.embed_cells(placed.x_nd)
     marker_ne = _embed_markers(clean, run, statistics, remarks)
-    types, score = nearest_type(cell_ne, run)
     adata.obsm[Obsm.CLIP_CELL] = cell_ne
     if marker_ne is not None:
         adata.obsm[Obsm.CLIP_MARKER] = marker_ne
-    adata.obs[Obs.CLIP_CELL_TYPE] = pd.Categorical(types, categories=list(run.panel.types))
-    adata.obs[Obs.CLIP_SCORE] = score
     adata.obs[Obs.REACHED] = placed.reached_n
+    if run.panel.types:
+        types, score = nearest_type(cell_ne, run)
+        adata.obs[Obs.CLIP_CELL_TYPE] = pd.Categorical(types, categories=list(run.panel.types))
+        adata.obs[Obs.CLIP_SCORE] = score
+    else:
+        remarks.append("the run was trained without cell types: none are given")
     adata.uns[Uns.CLIP] = {
         "markers": list(run.panel.markers),
         "view": run.panel.view,
@@ -95,7 +125,8 @@ def embed(
 
 def nearest_type(cell_ne: np.ndarray, run: Run) -> tuple[np.ndarray, np.ndarray]:
     """Type of the nearest prototype, and its softmax share at the model's own temperature."""
-    logits_nt = float(run.model.temperature()) * cell_ne @ run.prototypes_te.T
+    cosine_nt = einsum(cell_ne, run.prototypes_te, "n e, t e -> n t")
+    logits_nt = run.model.temperature().item() * cosine_nt
     share_nt = np.exp(logits_nt - logits_nt.max(axis=1, keepdims=True))
     share_nt /= share_nt.sum(axis=1, keepdims=True)
     best_n = share_nt.argmax(axis=1)
@@ -105,21 +136,26 @@ def nearest_type(cell_ne: np.ndarray, run: Run) -> tuple[np.ndarray, np.ndarray]
 def _embed_markers(
     clean: AnnData, run: Run, statistics: Statistics, remarks: list[str]
 ) -> np.ndarray | None:
+    """Marker side of the query, or None with a remark: the cell side does not need it."""
     view = cast(View, run.panel.view)
     if view == "adt" and Obsm.PROTEIN not in clean.obsm:
+        remarks.append(f'no obsm["{Obsm.PROTEIN}"]: no marker embedding')
         return None
-    known = set(available_markers(clean, view)) if view == "adt" else set(clean.var_names)
-    missing = [marker for marker in run.panel.markers if marker not in known]
-    if missing:
-        remarks.append(
-            f"{len(missing)} of the run's {len(run.panel.markers)} markers are not measured "
-            f"({', '.join(missing[:3])}{', ...' if len(missing) > 3 else ''}): no marker embedding"
-        )
+    try:
+        known = set(available_markers(clean, view)) if view == "adt" else set(clean.var_names)
+        if missing := [marker for marker in run.panel.markers if marker not in known]:
+            some = ", ".join(missing[:3]) + (", ..." if len(missing) > 3 else "")
+            raise InputError(
+                f"{len(missing)} of the run's {len(run.panel.markers)} markers are not measured "
+                f"({some})"
+            )
+        profile_nm = marker_profile(clean, view=view, markers=run.panel.markers).to_numpy()
+    except InputError as error:
+        remarks.append(f"no marker embedding: {error}")
         return None
-    profile_nm = marker_profile(clean, view=view, markers=run.panel.markers).to_numpy()
     if statistics == "own":
         scaler = run.model.marker.standardise
-        profile_nm = match_moments(profile_nm, scaler.mean_d.numpy(), scaler.scale_d.numpy())
+        profile_nm = match_moments(profile_nm, scaler.mean_d.numpy(), scaler.std_d.numpy())
     return run.model.embed_markers(profile_nm)
 
 

@@ -6,7 +6,7 @@ Shapes: ``b`` cells of a batch, ``d`` cell features, ``m`` markers, ``e`` embedd
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, cast
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from clip_align.encoders import encoders
 from clip_align.heads import heads
+from clip_align.pairs import column_spread
 from clip_align.temperature import temperatures
 from representations.family import Family
 
@@ -23,52 +24,64 @@ Scaling = Literal["global", "column"]
 
 @dataclass(frozen=True, kw_only=True)
 class TowerConfig:
-    """One side: encoder and head by name; how its input is standardised on training pairs.
-
-    ``scaling="global"`` centres columns and divides by one number, so that the relative scale of
-    principal components is kept; ``"column"`` gives every column unit variance.
-    """
+    """One side: encoder and head by name; how its input is standardised on training pairs."""
 
     encoder: str = "mlp"
+    """Encoder by name."""
     width: int = 512
+    """Width of the hidden state."""
     depth: int = 2
+    """Layers of the encoder."""
     dropout: float = 0.3
+    """Share of hidden units dropped in training."""
     head: str = "linear"
+    """Projection head by name."""
     scaling: Scaling = "column"
+    """Each input column to unit variance, or all by one number (keeps their relative scale)."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelConfig:
-    """``DiffMapProteinCLIP``: two towers, an embedding dimension, a temperature."""
+    """Two towers, an embedding dimension, a temperature."""
 
     name: str = "DiffMapProteinCLIP"
+    """Model by name."""
     embed_dim: int = 128
+    """Dimensions of the shared sphere."""
     cell: TowerConfig = field(default_factory=lambda: TowerConfig(scaling="global"))
+    """Cell side."""
     marker: TowerConfig = field(default_factory=TowerConfig)
+    """Marker side."""
     temperature: str = "learned"
+    """Temperature by name."""
     initial_temperature: float = 0.07
+    """Temperature at the start; 0.01 at least, as the logit scale is clamped to 100."""
 
 
 class Standardiser(nn.Module):
-    """Centre and scale of training rows, kept with the weights."""
+    """Centre and scale of training rows, kept with the weights.
+
+    ``std_d`` are the deviations themselves, zero for a constant column; ``scale_d`` divides.
+    """
 
     def __init__(self, dim: int, scaling: Scaling) -> None:
         super().__init__()
         self.scaling = scaling
         self.mean_d: Tensor
+        self.std_d: Tensor
         self.scale_d: Tensor
         self.register_buffer("mean_d", torch.zeros(dim))
+        self.register_buffer("std_d", torch.ones(dim))
         self.register_buffer("scale_d", torch.ones(dim))
 
     def fit(self, x_nd: np.ndarray) -> None:
         """Take both from training rows; a constant column stays at zero."""
-        x_nd = np.asarray(x_nd, dtype=np.float64)
-        std_d = x_nd.std(axis=0)
-        if self.scaling == "global":
-            std_d = np.full_like(std_d, np.sqrt((std_d**2).mean()))
-        std_d[std_d <= 0] = 1.0
-        self.mean_d.copy_(torch.from_numpy(x_nd.mean(axis=0)))
-        self.scale_d.copy_(torch.from_numpy(std_d))
+        std_d = column_spread(x_nd)
+        shared = np.sqrt((std_d**2).mean())
+        scale_d = np.full_like(std_d, shared) if self.scaling == "global" else std_d
+        self.mean_d.copy_(torch.from_numpy(np.mean(x_nd, axis=0, dtype=np.float64)))
+        self.std_d.copy_(torch.from_numpy(std_d))
+        self.scale_d.copy_(torch.from_numpy(np.where(scale_d > 0, scale_d, 1.0)))
 
     def forward(self, x_bd: Tensor) -> Tensor:
         """Standardised rows."""
@@ -84,14 +97,14 @@ class Tower(nn.Module):
         self.encoder = encoders.get(config.encoder)(
             in_dim, width=config.width, depth=config.depth, dropout=config.dropout
         )
-        self.head = heads.get(config.head)(int(self.encoder.out_dim), embed_dim)
+        self.head = heads.get(config.head)(cast(int, self.encoder.out_dim), embed_dim)
 
     def forward(self, x_bd: Tensor) -> Tensor:
         """Unit vectors ``(b, e)`` of standardised input."""
         return F.normalize(self.head(self.encoder(x_bd)), dim=-1)
 
 
-models: Family[type["DiffMapProteinCLIP"]] = Family("model")
+models: Family[type[DiffMapProteinCLIP]] = Family("model")
 
 
 @models.register("DiffMapProteinCLIP")

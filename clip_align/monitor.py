@@ -1,39 +1,54 @@
-"""What TensorBoard shows of a run: losses, validation retrieval, temperature, spread of embeddings."""
+"""What TensorBoard shows of a run: losses, retrieval on validation, temperature, spread."""
 
 from __future__ import annotations
 
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
+from einops import einsum
 
 from clip_align.collapse import effective_rank, rankme
 from clip_align.losses import Aligned, Loss
 from clip_align.retrieval import pair_scores
+from representations.family import Family
 
 if TYPE_CHECKING:
     from clip_align.models import DiffMapProteinCLIP
     from clip_align.pairs import PairedCells
 
+# Validation figures that may select an epoch: +1 where higher is better, -1 where lower is.
+selections: Family[float] = Family("validation figure")
+for _name in ("pair_accuracy", "recall@1", "recall@10", "mrr"):
+    selections.add(f"val/{_name}", 1.0)
+selections.add("val/loss", -1.0)
+
 
 class Monitor:
-    """Event files in one folder; a context manager that closes them."""
+    """Event files in one folder, made at the first figure; a context manager that closes them."""
 
     def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+
+    @cached_property
+    def _writer(self) -> Any:
         from torch.utils.tensorboard import SummaryWriter
 
-        self._writer = SummaryWriter(str(folder))
+        return SummaryWriter(str(self.folder))
 
     def __enter__(self) -> Monitor:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._writer.close()
+        if "_writer" in vars(self):
+            self._writer.close()
 
     def scalars(self, values: dict[str, float], epoch: int) -> None:
-        """Write one point for each tag."""
+        """Write one point for each tag, so that a reader sees it at once."""
         for tag, value in values.items():
             self._writer.add_scalar(tag, value, epoch)
+        self._writer.flush()
 
     def text(self, tag: str, text: str) -> None:
         """Write a block of Markdown."""
@@ -46,12 +61,14 @@ def validation_scalars(
     """Loss, retrieval over the full validation pool, and rank of both embeddings."""
     cell_ne = model.embed_cells(validation.cell_nd)
     marker_ne = model.embed_markers(validation.marker_nm)
-    scores = pair_scores(cell_ne @ marker_ne.T)
+    scores = pair_scores(einsum(cell_ne, marker_ne, "n e, m e -> n m"))
     with torch.no_grad():
-        sides = map(torch.from_numpy, (cell_ne, marker_ne))
-        aligned = Aligned(**dict(zip(("cell_be", "marker_be"), sides, strict=True)),
-                          scale=model.temperature().cpu())  # fmt: skip
-        value = float(loss(aligned))
+        aligned = Aligned(
+            cell_be=torch.from_numpy(cell_ne),
+            marker_be=torch.from_numpy(marker_ne),
+            scale=model.temperature().cpu(),
+        )
+        value = loss(aligned).item()
     return {
         "val/loss": value,
         "val/pair_accuracy": float(scores.pair_accuracy_n.mean()),

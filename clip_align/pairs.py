@@ -14,12 +14,15 @@ from torch import Tensor
 
 from representations.errors import InputError
 
+UNLABELLED = "unlabelled"
+
 
 @dataclass(frozen=True, kw_only=True)
 class PairedCells:
     """Row ``i`` of ``cell_nd`` and of ``marker_nm`` are two views of cell ``ids_n[i]``.
 
-    ``types_n`` are labels for reports and prototypes; no plain loss reads them.
+    ``types_n`` are labels for reports and prototypes; no plain loss reads them. A cell without a
+    label is ``UNLABELLED``.
     """
 
     cell_nd: np.ndarray
@@ -46,10 +49,19 @@ class PairedCells:
 
 
 def epoch_batches(n: int, batch_size: int) -> Iterator[Tensor]:
-    """Shuffled index batches of one epoch. A last batch of one pair has no negative: dropped."""
+    """Shuffled index batches of one epoch, from torch's generator.
+
+    A last batch of one pair has no negative: dropped.
+    """
     for index_b in torch.randperm(n).split(batch_size):
         if len(index_b) > 1:
             yield index_b
+
+
+def epoch_steps(n: int, batch_size: int) -> int:
+    """Batches of one epoch: the length of :func:`epoch_batches`."""
+    full, last = divmod(n, batch_size)
+    return full + (last > 1)
 
 
 def match_moments(query_nm: np.ndarray, mean_m: np.ndarray, std_m: np.ndarray) -> np.ndarray:
@@ -57,6 +69,18 @@ def match_moments(query_nm: np.ndarray, mean_m: np.ndarray, std_m: np.ndarray) -
 
     The unlabelled query cells are used as a group, so this is transductive: declare it.
     """
-    own_m = query_nm.std(axis=0)
-    centred_nm = (query_nm - query_nm.mean(axis=0)) / np.where(own_m > 0, own_m, 1.0)
+    query_nm = np.asarray(query_nm, dtype=np.float64)
+    own_m = column_spread(query_nm)
+    centred_nm = (query_nm - query_nm.mean(axis=0)) / np.where(own_m > 0, own_m, np.inf)
     return np.asarray(centred_nm * std_m + mean_m, dtype=np.float32)
+
+
+def column_spread(x_nd: np.ndarray) -> np.ndarray:
+    """Standard deviation of each column, float64 ``(d,)``; exactly zero where a column is constant.
+
+    The mean of equal numbers is off by rounding; dividing by what is left would make it signal.
+    """
+    x_nd = np.asarray(x_nd, dtype=np.float64)
+    std_d = x_nd.std(axis=0)
+    dust_d = np.finfo(np.float32).eps * np.abs(x_nd).max(axis=0, initial=0.0)
+    return np.where(std_d > dust_d, std_d, 0.0)

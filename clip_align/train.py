@@ -9,8 +9,7 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -19,31 +18,15 @@ from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from clip_align.augment import augmentations
+from clip_align.config import TrainConfig, check
 from clip_align.losses import Aligned, losses
-from clip_align.models import DiffMapProteinCLIP, ModelConfig, models
-from clip_align.monitor import Monitor, validation_scalars
-from clip_align.pairs import PairedCells, epoch_batches
+from clip_align.models import DiffMapProteinCLIP, models
+from clip_align.monitor import Monitor, selections, validation_scalars
+from clip_align.pairs import PairedCells, epoch_batches, epoch_steps
 from clip_align.seeding import seeded
 from representations.errors import InputError
 
-
-@dataclass(frozen=True, kw_only=True)
-class TrainConfig:
-    """One training. ``monitor`` is the validation figure (higher is better) that selects an epoch."""
-
-    model: ModelConfig = field(default_factory=ModelConfig)
-    loss: str = "info_nce"
-    augmentation: str = "gaussian"
-    augmentation_strength: float = 0.3
-    epochs: int = 30
-    batch_size: int = 1024
-    learning_rate: float = 1e-3
-    weight_decay: float = 1e-2
-    warmup: float = 0.3
-    max_grad_norm: float = 1.0
-    patience: int = 10
-    monitor: str = "val/pair_accuracy"
-    seed: int = 0
+__all__ = ["NonFiniteError", "TrainConfig", "Trained", "similarity", "train"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,14 +56,15 @@ def train(
     Parameters
     ----------
     pairs, validation
-        Raw features; the model standardises them by ``pairs`` alone.
+        Raw features; the model standardises them by ``pairs`` alone. ``validation`` is only read
+        to choose the epoch.
     monitor
         Receives the scalars of each epoch (TensorBoard); None keeps them in the result only.
 
     Raises
     ------
     InputError
-        Fewer than two pairs on a side, or an unknown name in the configuration.
+        Fewer than two pairs on a side, widths that differ, or what :func:`check` refuses.
     NonFiniteError
         Before an update that would spread nan.
     """
@@ -89,6 +73,13 @@ def train(
             f"training needs 2 pairs or more on each side, got {len(pairs)} for training and "
             f"{len(validation)} for validation"
         )
+    for name in ("cell_nd", "marker_nm"):
+        widths = [side.shape[1] for side in (getattr(pairs, name), getattr(validation, name))]
+        if widths[0] != widths[1]:
+            raise InputError(
+                f"{name} has {widths[0]} columns in training, {widths[1]} in validation"
+            )
+    check(config)
     with seeded(config.seed):
         return _Loop(pairs, validation, config).run(monitor, progress=progress)
 
@@ -109,12 +100,15 @@ class _Loop:
         )
         self.module, self.optimizer = self.fabric.setup(self.model, optimizer)
         self.module.mark_forward_method("standardise")
-        self.steps_per_epoch = sum(1 for _ in _batch_sizes(len(pairs), config.batch_size))
+        total_steps = config.epochs * epoch_steps(len(pairs), config.batch_size)
+        warmup = config.warmup
+        if math.isclose(warmup * total_steps, 1.0):
+            warmup *= 1 - 1e-6  # torch divides by the length of the first phase less one step
         self.schedule = torch.optim.lr_scheduler.OneCycleLR(
             self.optimizer,
             max_lr=config.learning_rate,
-            total_steps=config.epochs * self.steps_per_epoch,
-            pct_start=config.warmup,
+            total_steps=total_steps,
+            pct_start=warmup,
         )
         self.loss = losses.get(config.loss)
         self.augment = augmentations.get(config.augmentation)
@@ -123,6 +117,7 @@ class _Loop:
     def run(self, monitor: Monitor | None, *, progress: bool) -> Trained:
         config, started = self.config, time.perf_counter()
         history: list[dict[str, float]] = []
+        sign = selections.get(config.monitor)
         best_epoch, best_value, best_state = -1, -math.inf, self._weights()
         bar = tqdm(
             range(config.epochs), desc="training", unit="epoch", leave=False,
@@ -133,12 +128,10 @@ class _Loop:
             history.append(scalars)
             if monitor is not None:
                 monitor.scalars(scalars, epoch)
-            if config.monitor not in scalars:
-                raise InputError(f"no figure {config.monitor!r}; known: {', '.join(scalars)}")
-            bar.set_postfix({config.monitor: f"{scalars[config.monitor]:.3f}"})
-            if scalars[config.monitor] > best_value:
-                best_epoch, best_value = epoch, scalars[config.monitor]
-                best_state = self._weights()
+            figure = scalars[config.monitor]
+            bar.set_postfix({config.monitor: f"{figure:.3f}"})
+            if sign * figure > best_value:
+                best_epoch, best_value, best_state = epoch, sign * figure, self._weights()
             elif epoch - best_epoch >= config.patience:
                 break
         self.model.load_state_dict(best_state)
@@ -157,7 +150,7 @@ class _Loop:
         return {
             "train/loss": total / steps,
             "train/grad_norm": norms / steps,
-            "train/logit_scale": float(self.model.temperature()),
+            "train/logit_scale": self.model.temperature().item(),
             "train/learning_rate": float(self.schedule.get_last_lr()[0]),
         }
 
@@ -182,10 +175,6 @@ class _Loop:
 
     def _weights(self) -> dict[str, Tensor]:
         return copy.deepcopy(self.model.state_dict())
-
-
-def _batch_sizes(n: int, batch_size: int) -> Iterator[int]:
-    return (size for start in range(0, n, batch_size) if (size := min(batch_size, n - start)) > 1)
 
 
 def similarity(model: DiffMapProteinCLIP, cell_nd: np.ndarray, marker_nm: np.ndarray) -> np.ndarray:

@@ -10,20 +10,16 @@ import json
 from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self, get_args
 
 import numpy as np
 from anndata import AnnData
-from safetensors import SafetensorError
-from safetensors.numpy import load_file, save
 
 from representations.errors import InputError
-from representations.io import atomic_write
-from representations.keys import Obsm
+from representations.keys import Obs, Obsm
+from representations.saved import damaged, read_saved, write_saved
 
 Statistics = Literal["train", "own"]
-META_FILE = "representation.json"
-ARRAY_FILE = "arrays.safetensors"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,23 +97,36 @@ class Representation(ABC):
     def fit(self, adata: AnnData) -> Self:
         """Learn from training cells (raw counts in ``adata.X``); ``adata`` is left unchanged."""
         check_cells(adata, at_least=2)
+        self._record = None  # a fit that fails halfway leaves nothing that could be used
         facts = self._fit(adata)
         self._record = FitRecord(
             cells=tuple(map(str, adata.obs_names)),
-            params=asdict(self.config),
+            params=_as_json(asdict(self.config)),
             backend=str(facts.pop("backend", "numpy")),
             labels_used=tuple(facts.pop("labels_used", ())),
-            facts=facts,
+            facts=_as_json(facts),
         )
         return self
 
     def place(self, adata: AnnData, *, statistics: Statistics = "train") -> Coordinates:
-        """Coordinates of any cells, with a flag for those the fit cannot reach."""
+        """Coordinates of any cells, with a flag for those the fit cannot reach.
+
+        Raises
+        ------
+        InputError
+            Not fitted, repeated names, unusable counts, too few of the genes of the fit, or
+            ``statistics="own"`` for a single cell.
+        """
         _ = self.record
         check_cells(adata, at_least=0)
+        if statistics not in get_args(Statistics):
+            raise InputError(f"statistics={statistics!r} is unknown; give 'train' or 'own'")
+        if statistics == "own" and adata.n_obs == 1:
+            raise InputError("statistics='own' needs at least 2 cells, got 1; use 'train'")
         placed = self._place(adata, statistics)
         return Coordinates(
-            x_nd=np.ascontiguousarray(placed.x_nd, dtype=np.float32), reached_n=placed.reached_n
+            x_nd=np.ascontiguousarray(placed.x_nd, dtype=np.float32),
+            reached_n=np.asarray(placed.reached_n, dtype=bool),
         )
 
     def transform(self, adata: AnnData, *, statistics: Statistics = "train") -> np.ndarray:
@@ -145,7 +154,7 @@ class Representation(ABC):
         key = key_added or Obsm.representation(self.name)
         placed = self.place(target, statistics=statistics)
         target.obsm[key] = placed.x_nd
-        target.obs[f"{key}_reached"] = placed.reached_n
+        target.obs[Obs.reached(key)] = placed.reached_n
         target.uns[key] = {
             "params": json.dumps(self.record.params, sort_keys=True),
             "statistics": statistics,
@@ -158,12 +167,8 @@ class Representation(ABC):
 
     def save(self, folder: str | Path) -> None:
         """Write ``representation.json`` and ``arrays.safetensors`` into ``folder``."""
-        folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
         meta = {"name": self.name, "config": asdict(self.config), "record": asdict(self.record)}
-        state = {key: np.ascontiguousarray(value) for key, value in self._state().items()}
-        atomic_write(folder / ARRAY_FILE, save(state))
-        atomic_write(folder / META_FILE, json.dumps(meta, indent=1))
+        write_saved(folder, meta, self._state())
 
     @classmethod
     def load(cls, folder: str | Path) -> Self:
@@ -172,22 +177,14 @@ class Representation(ABC):
         if meta["name"] != cls.name:
             raise InputError(f"{folder}: holds a {meta['name']!r} representation, not {cls.name!r}")
         known = {f.name for f in fields(cls.Config)}
-        rep = cls(cls.Config(**{k: _tupled(v) for k, v in meta["config"].items() if k in known}))
-        rep._record = FitRecord(**{k: _tupled(v) for k, v in meta["record"].items()})
-        rep._load_state(state)
+        try:
+            config = {k: _tupled(v) for k, v in meta["config"].items() if k in known}
+            rep = cls(cls.Config(**config))
+            rep._record = FitRecord(**{k: _tupled(v) for k, v in meta["record"].items()})
+            rep._load_state(state)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise damaged(folder, f"{type(error).__name__}: {error}") from error
         return rep
-
-
-def read_saved(folder: str | Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """The two files of a saved representation, or one clear line."""
-    folder = Path(folder)
-    try:
-        meta = json.loads((folder / META_FILE).read_text())
-        return meta, load_file(folder / ARRAY_FILE)
-    except FileNotFoundError as error:
-        raise InputError(f"{error.filename or folder}: no saved representation there") from error
-    except (json.JSONDecodeError, SafetensorError) as error:
-        raise InputError(f"{folder}: damaged representation ({error}); save it again") from error
 
 
 def check_cells(adata: AnnData, *, at_least: int) -> None:
@@ -198,6 +195,12 @@ def check_cells(adata: AnnData, *, at_least: int) -> None:
         raise InputError("obs_names are not unique: call adata.obs_names_make_unique() first")
     if not adata.var_names.is_unique:
         raise InputError("var_names are not unique: sum or drop duplicate genes first")
+
+
+def _as_json(values: dict[str, Any]) -> dict[str, Any]:
+    """As they read back from a file, so that a loaded record equals the one that was saved."""
+    read: dict[str, Any] = json.loads(json.dumps(values))
+    return read
 
 
 def _tupled(value: Any) -> Any:

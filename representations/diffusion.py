@@ -17,11 +17,13 @@ from scipy.sparse.linalg import eigsh
 
 from representations.base import Coordinates, Representation, Statistics
 from representations.errors import InputError
-from representations.graph import EXACT_UP_TO, FuzzyGraph, KnnIndex, fuzzy_graph
+from representations.graph import FuzzyGraph, fuzzy_graph
+from representations.knn import EXACT_UP_TO, KnnIndex
 from representations.pca import Pca, PcaConfig
 from representations.registry import register
 
 TOLERANCE = 1e-6
+MIN_EIGENVALUE = 0.01  # a placed cell divides by it
 GRAPH_ARRAYS = ("rho_n", "sigma_n", "radius_n")
 
 
@@ -51,15 +53,18 @@ class DiffusionBasis:
         return placed
 
 
-def diffusion_basis(weights_nn: sp.csr_matrix, n_components: int, *, seed: int = 0) -> DiffusionBasis:
+def diffusion_basis(
+    weights_nn: sp.csr_matrix, n_components: int, *, seed: int = 0
+) -> DiffusionBasis:
     """Diffusion map of a connected symmetric kernel.
 
-    Raises ``InputError`` when more components are asked for than cells allow.
+    Raises ``InputError`` when more components are asked for than cells or the spectrum allow.
     """
     n = weights_nn.shape[0]
-    if n_components + 2 > n:
+    if not 1 <= n_components <= n - 2:
         raise InputError(
-            f"n_components={n_components} needs at least {n_components + 2} connected cells, got {n}"
+            f"n_components={n_components} is not what {n} connected cells allow: "
+            f"give 1 to {max(n - 2, 1)}"
         )
     weights_nn = weights_nn.astype(np.float64)
     density_n = _sums(weights_nn)
@@ -69,6 +74,12 @@ def diffusion_basis(weights_nn: sp.csr_matrix, n_components: int, *, seed: int =
     start = np.random.default_rng(seed).uniform(-1, 1, n)
     values, vectors = eigsh(symmetric, k=n_components + 1, which="LA", v0=start, tol=TOLERANCE)
     order = np.argsort(-values)[1:]
+    usable = int((values[order] >= MIN_EIGENVALUE).sum())
+    if usable < n_components:
+        raise InputError(
+            f"n_components={n_components}: only {usable} eigenvalues reach {MIN_EIGENVALUE}, the "
+            f"rest is noise on which no new cell can be placed; give 1 to {max(usable, 1)}"
+        )
     vectors_nc = vectors[:, order]
     # An eigenvector has no sign of its own; its heavier tail is called positive.
     vectors_nc = vectors_nc * np.where((vectors_nc**3).sum(axis=0) < 0, -1.0, 1.0)
@@ -79,7 +90,7 @@ def diffusion_basis(weights_nn: sp.csr_matrix, n_components: int, *, seed: int =
 
 @dataclass(frozen=True, kw_only=True)
 class DiffusionConfig:
-    """``n_components`` without the steady state, over ``n_neighbors`` (self included) in ``pca``."""
+    """``n_components`` beyond the steady state, over ``n_neighbors`` (self included) in ``pca``."""
 
     n_components: int = 50
     n_neighbors: int = 15
@@ -88,13 +99,15 @@ class DiffusionConfig:
     pca: PcaConfig = field(default_factory=PcaConfig)
 
     def __post_init__(self) -> None:
+        if self.n_neighbors < 2:
+            raise InputError(f"n_neighbors={self.n_neighbors} leaves no graph: give 2 or more")
         if isinstance(self.pca, dict):  # as read back from JSON
             object.__setattr__(self, "pca", PcaConfig(**self.pca))
 
 
 @register
 class DiffusionMap(Representation):
-    """Diffusion map on the kernel of :mod:`representations.graph`, fitted on its largest component."""
+    """Diffusion map on the largest component of the kernel of :mod:`representations.graph`."""
 
     name = "diffmap"
     Config = DiffusionConfig

@@ -1,4 +1,4 @@
-"""A family of things chosen by name: one decorator, files that find themselves, near misses named."""
+"""Things chosen by name: one decorator, files that find themselves, near misses named."""
 
 from __future__ import annotations
 
@@ -65,11 +65,28 @@ class Family(Generic[T]):
     def _discover(self) -> None:
         if self._complete:
             return
-        self._complete = True
+        self._complete = True  # at once: a module may ask for names while it is imported
+        try:
+            self._import_all()
+        except BaseException:
+            self._complete = False  # an error at the second look-up too, not a shorter list
+            raise
+
+    def _import_all(self) -> None:
         if self.package:
             for module in pkgutil.iter_modules(importlib.import_module(self.package).__path__):
                 if not module.name.startswith("_"):
                     importlib.import_module(f"{self.package}.{module.name}")
         if self.entry_points:
             for entry in importlib.metadata.entry_points(group=self.entry_points):
-                self.add(entry.name, entry.load())
+                self.add(entry.name, self._load(entry))
+
+    def _load(self, entry: importlib.metadata.EntryPoint) -> T:
+        try:
+            member: T = entry.load()
+        except (ImportError, AttributeError) as error:
+            raise InputError(
+                f"{self.kind} {entry.name!r}, offered as {entry.value}, cannot be imported "
+                f"({error}); fix or uninstall it"
+            ) from error
+        return member

@@ -12,57 +12,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import faiss
 import numpy as np
 import scipy.sparse as sp
 
-EXACT_UP_TO = 20_000
-HNSW_LINKS, HNSW_BUILD, HNSW_SEARCH = 32, 100, 128
+from representations.knn import EXACT_UP_TO, KnnIndex
+
 SEARCH_STEPS = 64
 REVERSE_THROUGH = 5
 CHUNK = 4096
 TIE = 1e-6
-
-
-class KnnIndex:
-    """Euclidean neighbours by faiss: exact up to ``EXACT_UP_TO`` cells, HNSW above.
-
-    ``recall`` is 1.0 for the exact index, else measured against it on ``sample`` training cells.
-    """
-
-    def __init__(self, x_nd: np.ndarray, *, exact_up_to: int = EXACT_UP_TO) -> None:
-        self.x_nd = np.ascontiguousarray(x_nd, dtype=np.float32)
-        n, d = self.x_nd.shape
-        self.exact = n <= exact_up_to
-        if self.exact:
-            self._index = faiss.IndexFlatL2(d)
-        else:
-            self._index = faiss.IndexHNSWFlat(d, HNSW_LINKS)
-            self._index.hnsw.efConstruction = HNSW_BUILD
-            self._index.hnsw.efSearch = HNSW_SEARCH
-        self._index.add(self.x_nd)
-
-    @property
-    def backend(self) -> str:
-        """Which index answers."""
-        return "faiss exact" if self.exact else f"faiss HNSW{HNSW_LINKS}"
-
-    def search(self, query_md: np.ndarray, k: int) -> np.ndarray:
-        """Indices of the ``k`` nearest training cells, nearest first, ``(m, k)``."""
-        query_md = np.ascontiguousarray(query_md, dtype=np.float32)
-        if len(query_md) == 0:
-            return np.empty((0, k), dtype=np.int64)
-        return np.asarray(self._index.search(query_md, k)[1], dtype=np.int64)
-
-    def recall(self, k: int, *, sample: int = 1000, seed: int = 0) -> float:
-        """Share of the true ``k`` neighbours that the index finds."""
-        if self.exact:
-            return 1.0
-        rng = np.random.default_rng(seed)
-        rows = rng.choice(len(self.x_nd), size=min(sample, len(self.x_nd)), replace=False)
-        truth = KnnIndex(self.x_nd, exact_up_to=len(self.x_nd)).search(self.x_nd[rows], k)
-        found = self.search(self.x_nd[rows], k)
-        return float(np.mean([np.isin(f, t).mean() for f, t in zip(found, truth, strict=True)]))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +29,10 @@ class FuzzyGraph:
 
     ``rho_n`` nearest distance, ``sigma_n`` bandwidth and ``radius_n`` distance of the ``k``-th
     neighbour of every training cell; ``weights_nn`` CSR, symmetric, unit diagonal.
+
+    The bandwidth adapts to any distance, so it alone would tie a cell to the graph from however far
+    away. A new cell whose nearest training cell is farther than any training cell's ``k``-th
+    neighbour gets an empty row instead.
     """
 
     index: KnnIndex
@@ -105,6 +67,7 @@ class FuzzyGraph:
         reverse = membership(dist, self.rho_n[both.col], self.sigma_n[both.col])
         reverse[dist > self.radius_n[both.col] * (1 + TIE)] = 0.0
         weight = forward + reverse - forward * reverse
+        weight[near_dist_mk[both.row, 0] > self.radius_n.max() * (1 + TIE)] = 0.0
         kernel = sp.csr_matrix((weight, (both.row, both.col)), shape=both.shape)
         kernel.eliminate_zeros()
         return kernel
@@ -163,8 +126,8 @@ def membership(dist: np.ndarray, rho: np.ndarray, sigma: np.ndarray) -> np.ndarr
 
 
 def _pairs(near_mk: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    row, rank = np.nonzero(near_mk >= 0)
-    return row, near_mk[row, rank]
+    m, k = near_mk.shape
+    return np.repeat(np.arange(m), k), near_mk.ravel()
 
 
 def _pattern(near_mk: np.ndarray, n: int) -> sp.csr_matrix:
@@ -176,4 +139,6 @@ def _pattern(near_mk: np.ndarray, n: int) -> sp.csr_matrix:
 def _distances(a: np.ndarray, b: np.ndarray, row: np.ndarray, col: np.ndarray) -> np.ndarray:
     """Pairwise distances by subtraction: exact zeros for twins, unlike the norm expansion."""
     difference = a[row] - b[col]
-    return np.sqrt(np.einsum("pd,pd->p", difference, difference, dtype=np.float64))
+    squared: np.ndarray = np.einsum("pd,pd->p", difference, difference, dtype=np.float64)
+    distance: np.ndarray = np.sqrt(squared)
+    return distance

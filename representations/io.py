@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from representations.errors import InputError
 
 
 @contextmanager
@@ -40,6 +43,24 @@ def atomic_write(path: str | Path, data: str | bytes) -> None:
     """
     with atomic_path(path) as partial, partial.open("xb") as file:
         file.write(data.encode() if isinstance(data, str) else data)
+
+
+@contextmanager
+def explained_disk_errors(target: str | Path) -> Iterator[None]:
+    """Turn a full or unwritable disk into an ``InputError`` that names ``target``."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno == errno.ENOSPC or "No space left on device" in str(error):
+            raise InputError(
+                f"{target}: the disk is full, nothing was kept; free some space, or choose "
+                "another folder"
+            ) from error
+        if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR}:
+            raise InputError(
+                f"{target}: cannot be written ({error.strerror}); choose a folder you may write to"
+            ) from error
+        raise
 
 
 def _flush(path: Path) -> None:

@@ -18,6 +18,11 @@ class Obs:
     CLIP_CELL_TYPE: Final = "clip_cell_type"
     CLIP_SCORE: Final = "clip_cell_type_score"
 
+    @staticmethod
+    def reached(key: str) -> str:
+        """Flag beside ``obsm[key]``: False where the fit has no place for a cell."""
+        return f"{key}_reached"
+
 
 class Obsm:
     """Entries of ``adata.obsm``."""

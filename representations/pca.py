@@ -25,7 +25,10 @@ class PcaConfig:
 
     def __post_init__(self) -> None:
         if isinstance(self.preprocess, dict):  # as read back from JSON
-            values = {k: tuple(v) if isinstance(v, list) else v for k, v in self.preprocess.items()}
+            given: dict[str, Any] = self.preprocess
+            values: dict[str, Any] = {
+                k: tuple(v) if isinstance(v, list) else v for k, v in given.items()
+            }
             object.__setattr__(self, "preprocess", PreprocessConfig(**values))
 
 
@@ -45,12 +48,12 @@ class Pca(Representation):
 
     def _fit(self, adata: AnnData) -> dict[str, Any]:
         x_nh = self.preprocessor.fit_transform(adata)
-        if self.config.n_components > min(x_nh.shape):
+        if not 1 <= self.config.n_components <= min(x_nh.shape):
             raise InputError(
-                f"n_components={self.config.n_components} exceeds what {x_nh.shape[0]} cells and "
-                f"{x_nh.shape[1]} genes allow: lower it to {min(x_nh.shape)} or less"
+                f"n_components={self.config.n_components} is not what {x_nh.shape[0]} cells and "
+                f"{x_nh.shape[1]} genes allow: give 1 to {min(x_nh.shape)}"
             )
-        # Rows in the order of their names: the randomised solver then does not see the file's order.
+        # Rows by name: the randomised solver then does not see the order of the file.
         order = np.argsort(adata.obs_names.to_numpy().astype(str), kind="stable")
         pca = PCA(self.config.n_components, svd_solver="randomized", random_state=self.config.seed)
         pca.fit(x_nh[order])

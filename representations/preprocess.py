@@ -1,17 +1,19 @@
 """Counts to model input: depth-normalise, log, pick genes, scale; all fitted on training cells.
 
-Shapes: ``n`` cells, ``g`` genes of the input, ``h`` genes kept.
+Shapes: ``n`` cells, ``g`` genes of the input, ``a`` genes allowed, ``h`` genes kept.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
 import numpy as np
 import scipy.sparse as sp
 from anndata import AnnData
 
 from representations.base import Statistics
 from representations.errors import InputError
+from representations.matrix import to_csr
 
 MIN_GENE_SHARE = 0.1
 
@@ -37,7 +39,8 @@ class Preprocessor:
     def __init__(self, config: PreprocessConfig | None = None) -> None:
         self.config = config or PreprocessConfig()
         self.genes_h: np.ndarray = np.empty(0, dtype=str)
-        self.depth_genes: np.ndarray = np.empty(0, dtype=str)
+        self.depth_genes_a: np.ndarray = np.empty(0, dtype=str)
+        self.depth_share_a: np.ndarray = np.empty(0)
         self.mean_h: np.ndarray = np.empty(0)
         self.std_h: np.ndarray = np.empty(0)
 
@@ -47,10 +50,12 @@ class Preprocessor:
         allowed = ~np.isin(names, self.config.exclude)
         if self.config.genes is not None:
             allowed &= np.isin(names, self.config.genes)
-        self.depth_genes = names[allowed]
-        log_na = log_normalise(counts(adata)[:, allowed], self.config.target_sum)
+        self.depth_genes_a = names[allowed]
+        counts_na = counts(adata)[:, allowed]
+        self.depth_share_a = _shares(counts_na)
+        log_na = log_normalise(counts_na, self.config.target_sum)
         columns = self._choose(log_na)
-        self.genes_h = self.depth_genes[columns]
+        self.genes_h = self.depth_genes_a[columns]
         x_nh = log_na[:, columns].toarray()
         self.mean_h, self.std_h = _moments(x_nh)
         return self._scale(x_nh, self.mean_h, self.std_h)
@@ -68,10 +73,12 @@ class Preprocessor:
                 "var_names; gene symbols as in training are expected"
             )
         # Depth is counted over the same genes as in training, so that a panel left out of the
-        # features cannot come back through it.
-        depth = np.array([position[gene] for gene in self.depth_genes if gene in position])
-        log_na = log_normalise(counts(adata)[:, depth], self.config.target_sum)
-        at = {int(column): i for i, column in enumerate(depth)}
+        # features cannot come back through it; where some are missing, to the share they had.
+        known_a = np.array([gene in position for gene in self.depth_genes_a], dtype=bool)
+        depth = [position[gene] for gene in self.depth_genes_a[known_a]]
+        share = 1.0 if known_a.all() else float(self.depth_share_a[known_a].sum())
+        log_na = log_normalise(counts(adata)[:, depth], self.config.target_sum * share)
+        at = {column: i for i, column in enumerate(depth)}
         log_nh = log_na[:, [at[position[g]] for g in self.genes_h[here_h]]].toarray()
         mean_h, std_h = self.mean_h[here_h], self.std_h[here_h]
         if statistics == "own" and adata.n_obs > 1:
@@ -85,7 +92,9 @@ class Preprocessor:
         seen = np.asarray((log_na > 0).sum(axis=0)).ravel() >= min(3, log_na.shape[0])
         candidates = np.flatnonzero(seen)
         if candidates.size < 2:
-            raise InputError("fewer than 2 expressed genes are left after exclusion: check var_names")
+            raise InputError(
+                "fewer than 2 expressed genes are left after exclusion: check var_names"
+            )
         if candidates.size > self.config.n_top_genes:
             order = np.argsort(-dispersion(log_na[:, candidates]), kind="stable")
             candidates = np.sort(candidates[order[: self.config.n_top_genes]])
@@ -93,24 +102,27 @@ class Preprocessor:
 
     def _scale(self, x_nh: np.ndarray, mean_h: np.ndarray, std_h: np.ndarray) -> np.ndarray:
         limit = self.config.max_value
-        return np.clip((x_nh - mean_h) / std_h, -limit, limit).astype(np.float32)
+        scaled_nh: np.ndarray = np.clip((x_nh - mean_h) / std_h, -limit, limit)
+        return scaled_nh.astype(np.float32)
 
     def state(self) -> dict[str, np.ndarray]:
         """Named arrays for saving; gene names as UTF-8 bytes."""
         return {
-            "genes": _encode(self.genes_h), "depth_genes": _encode(self.depth_genes),
-            "mean": self.mean_h, "std": self.std_h,
+            "genes": _encode(self.genes_h), "mean": self.mean_h, "std": self.std_h,
+            "depth_genes": _encode(self.depth_genes_a), "depth_share": self.depth_share_a,
         }  # fmt: skip
 
     def load_state(self, state: dict[str, np.ndarray]) -> None:
         """Inverse of :meth:`state`."""
-        self.genes_h, self.depth_genes = _decode(state["genes"]), _decode(state["depth_genes"])
-        self.mean_h, self.std_h = state["mean"], state["std"]
+        self.genes_h, self.mean_h, self.std_h = _decode(state["genes"]), state["mean"], state["std"]
+        self.depth_genes_a, self.depth_share_a = _decode(state["depth_genes"]), state["depth_share"]
 
 
 def counts(adata: AnnData) -> sp.csr_matrix:
     """Raw counts as CSR float32. Raises ``InputError`` for nan, infinite or negative values."""
-    x_ng = sp.csr_matrix(adata.X, dtype=np.float32)
+    if adata.X is None:
+        raise InputError("X is absent: raw counts are expected in X")
+    x_ng = to_csr(adata.X)
     if not np.isfinite(x_ng.data).all():
         raise InputError("X holds nan or infinite values: raw counts are expected")
     if x_ng.data.size and x_ng.data.min() < 0:
@@ -133,7 +145,17 @@ def dispersion(log_ng: sp.csr_matrix) -> np.ndarray:
 
     flat = AnnData(X=log_ng)
     table = sc.pp.highly_variable_genes(flat, flavor="seurat", n_top_genes=1, inplace=False)
-    return np.nan_to_num(table["dispersions_norm"].to_numpy(dtype=np.float64), nan=-np.inf)
+    dispersion_g: np.ndarray = table["dispersions_norm"].to_numpy(dtype=np.float64)
+    return np.where(np.isnan(dispersion_g), -np.inf, dispersion_g)
+
+
+def _shares(counts_na: sp.csr_matrix) -> np.ndarray:
+    """Mean share of each gene in a cell's counts; sums to 1."""
+    depth_n = np.asarray(counts_na.sum(axis=1), dtype=np.float64).ravel()
+    weight_n = np.divide(1.0, depth_n, out=np.zeros_like(depth_n), where=depth_n > 0)
+    share_a: np.ndarray = weight_n @ counts_na
+    share_a /= max(np.count_nonzero(depth_n), 1)
+    return share_a
 
 
 def _moments(x_nh: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -1,20 +1,25 @@
-"""Reading cells from strangers: any common h5ad becomes raw counts by gene symbol, or one clear line.
+"""Cells from strangers: any common h5ad becomes raw counts by gene symbol, or one clear line.
 
 Whatever had to be done to the file is said, in a list of remarks.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import anndata as ad
 import numpy as np
+import pandas as pd
 import scipy.sparse as sp
 from anndata import AnnData
 
 from representations.errors import InputError
 from representations.genes import looks_like_mouse, to_symbols
+from representations.matrix import to_csr
 
+COUNT_LAYERS = ("counts", "raw_counts")
 INTEGER_TOLERANCE = 1e-3
 LOG_MAXIMUM = 20.0
 SYMBOL_COLUMNS = ("gene_symbols", "gene_symbol", "feature_name", "gene_name", "gene_names")
@@ -35,7 +40,9 @@ def read_h5ad(path: str | Path) -> AnnData:
 def prepare(adata: AnnData, *, source: str = "query") -> tuple[AnnData, list[str]]:
     """Raw counts by unique gene symbol, with what was done to get there.
 
-    ``adata`` is left unchanged; ``obs`` and ``obsm`` are carried over.
+    ``adata`` is left unchanged, and may be a view or backed by a file; ``obs`` and ``obsm`` are
+    carried over. Counts are looked for in ``X``, ``layers["counts"]``, ``layers["raw_counts"]`` and
+    ``raw.X``; the first without negative, nan or infinite values is taken.
 
     Raises
     ------
@@ -44,18 +51,16 @@ def prepare(adata: AnnData, *, source: str = "query") -> tuple[AnnData, list[str
     """
     if adata.n_obs == 0:
         raise InputError(f"{source}: holds 0 cells; nothing to do")
-    if adata.n_vars == 0:
+    if adata.n_vars == 0 and adata.raw is None:
         raise InputError(f"{source}: holds 0 genes; expected counts in X")
     if not adata.obs_names.is_unique:
         raise InputError(f"{source}: obs_names repeat; call adata.obs_names_make_unique() first")
     remarks: list[str] = []
-    x_ng, names = _choose_matrix(adata, source, remarks)
-    x_ng = _as_counts(x_ng, source, remarks)
-    symbols = _symbols(adata, names, source, remarks)
+    place, x_ng, var = _choose_matrix(adata, source, remarks)
+    x_ng = _as_counts(x_ng, place, remarks)
+    symbols = _symbols(var, source, remarks)
     x_ng, symbols = _merge_duplicates(x_ng, symbols, remarks)
     empty = int((np.asarray(x_ng.sum(axis=1)).ravel() == 0).sum())
-    if empty == adata.n_obs:
-        raise InputError(f"{source}: X holds no counts (all zero); put raw counts in X")
     if empty:
         remarks.append(f"{empty} cells have no counts at all")
     clean = AnnData(X=x_ng, obs=adata.obs.copy(), obsm=dict(adata.obsm))
@@ -63,62 +68,83 @@ def prepare(adata: AnnData, *, source: str = "query") -> tuple[AnnData, list[str
     return clean, remarks
 
 
+def _places(adata: AnnData) -> Iterator[tuple[str, Any, pd.DataFrame]]:
+    """Where counts may be, in order of preference, with the genes of the columns."""
+    yield "X", adata.X, adata.var
+    for key in COUNT_LAYERS:
+        if key in adata.layers:
+            yield f"layers[{key!r}]", adata.layers[key], adata.var
+    if adata.raw is not None:
+        yield "raw.X", adata.raw.X, adata.raw.var
+
+
 def _choose_matrix(
     adata: AnnData, source: str, remarks: list[str]
-) -> tuple[sp.csr_matrix, np.ndarray]:
-    """X, or where X is absent or scaled, the counts kept elsewhere in the file."""
-    places = [("X", adata.X, adata.var_names)]
-    places += [(f"layers[{k!r}]", adata.layers[k], adata.var_names)
-               for k in ("counts", "raw_counts") if k in adata.layers]  # fmt: skip
-    if adata.raw is not None:
-        places.append(("raw.X", adata.raw.X, adata.raw.var_names))
-    for place, matrix, names in places:
-        if matrix is None:
-            continue
-        x_ng = sp.csr_matrix(matrix, dtype=np.float32)
-        if not np.isfinite(x_ng.data).all():
-            raise InputError(f"{source}: {place} holds nan or infinite values; remove those cells")
-        if x_ng.data.size == 0 or x_ng.data.min() >= 0:
-            if place != "X":
-                remarks.append(f"X holds no counts, {place} is used instead")
-            return x_ng, names.to_numpy().astype(str)
+) -> tuple[str, sp.csr_matrix, pd.DataFrame]:
+    """X, or where X cannot be counts, the counts kept elsewhere in the file."""
+    faults: list[str] = []
+    for place, matrix, var in _places(adata):
+        fault, x_ng = _read(matrix)
+        if x_ng is not None:
+            if faults:
+                remarks.append(f"{faults[0]}: {place} is used instead")
+            return place, x_ng, var
+        faults.append(f"{place} {fault}")
     raise InputError(
-        f"{source}: X holds no counts (absent, or scaled with negative values); "
-        "put raw counts in X or in layers['counts']"
+        f"{source}: {'; '.join(faults)}; put raw counts in X or in layers['{COUNT_LAYERS[0]}']"
     )
 
 
-def _as_counts(x_ng: sp.csr_matrix, source: str, remarks: list[str]) -> sp.csr_matrix:
-    """Integers pass; log1p values are undone (up to each cell's depth, which is normalised away)."""
+def _read(matrix: Any) -> tuple[str, sp.csr_matrix | None]:
+    """The matrix, or what keeps it from being counts."""
+    if matrix is None:
+        return "is absent", None
+    try:
+        x_ng = to_csr(matrix)
+    except (TypeError, ValueError):
+        return "does not hold numbers", None
+    if not np.isfinite(x_ng.data).all():
+        return "holds nan or infinite values", None
+    if not x_ng.data.any():
+        return "holds no counts (all zero)", None
+    if x_ng.data.min() < 0:
+        return "holds negative values (scaled?)", None
+    return "", x_ng
+
+
+def _as_counts(x_ng: sp.csr_matrix, place: str, remarks: list[str]) -> sp.csr_matrix:
+    """Integers pass; log1p values are undone, up to a cell's depth, which is divided out later."""
     data = x_ng.data
-    if data.size == 0 or np.abs(data - np.round(data)).max() <= INTEGER_TOLERANCE:
+    if np.abs(data - np.round(data)).max() <= INTEGER_TOLERANCE:
         return x_ng
     if data.max() <= LOG_MAXIMUM:
-        remarks.append("X looks log-normalised (log1p): undone before normalising again")
+        remarks.append(f"{place} looks log-normalised (log1p): undone before normalising again")
         return sp.csr_matrix((np.expm1(data), x_ng.indices, x_ng.indptr), shape=x_ng.shape)
-    remarks.append("X holds fractions rather than integer counts: taken as depth-normalised")
+    remarks.append(f"{place} holds fractions, not integer counts: taken as depth-normalised")
     return x_ng
 
 
-def _symbols(
-    adata: AnnData, names: np.ndarray, source: str, remarks: list[str]
-) -> np.ndarray:
+def _symbols(var: pd.DataFrame, source: str, remarks: list[str]) -> np.ndarray:
+    names = [str(name) for name in var.index]
     mapped = to_symbols(names)
     if mapped.n_mapped < len(names) / 2:
         # Some files keep numbers or ids in var_names and the symbols in a column.
         for column in SYMBOL_COLUMNS:
-            if column in adata.var and len(adata.var) == len(names):
-                other = to_symbols(adata.var[column].astype(str).to_numpy())
-                if other.n_mapped > mapped.n_mapped:
+            if column in var:
+                named = var[column].notna().to_numpy()
+                candidates = np.where(named, var[column].astype(str), names).tolist()
+                other = to_symbols(candidates)
+                if other.n_mapped > mapped.n_mapped or looks_like_mouse(candidates):
                     remarks.append(f"gene symbols are read from var[{column!r}]")
-                    mapped = other
+                    names, mapped = candidates, other
+                    break
     if looks_like_mouse(names):
         raise InputError(
             f"{source}: var_names look like mouse genes ({', '.join(names[:3])}); "
             "human symbols or Ensembl ids are expected"
         )
-    if mapped.kind != "symbol":
-        remarks.append(f"{mapped.n_mapped} of {len(names)} gene names are mapped to symbols")
+    if mapped.kind != "symbol" or mapped.n_mapped < len(names) / 2:
+        remarks.append(f"{mapped.n_mapped} of {len(names)} gene names are known human genes")
     return np.asarray(mapped.symbols, dtype=str)
 
 

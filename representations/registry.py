@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from representations.base import Representation, read_saved
+from representations.base import Representation
 from representations.family import Family
+from representations.saved import read_saved
 
 ENTRY_POINTS = "clip_align.representations"
 _FAMILY: Family[type[Representation]] = Family(

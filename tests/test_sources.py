@@ -20,9 +20,9 @@ from benchmarks.datasets import cache as cache_module
 from benchmarks.datasets.archives import read_members
 from benchmarks.datasets.cache import VARIABLE, Cache, is_writable
 from benchmarks.datasets.errors import SourceUnavailable
-from benchmarks.datasets.files import replacing
 from benchmarks.datasets.sources import PackageArtifact, UrlFile, fetch
 from representations.errors import InputError
+from representations.io import atomic_path, explained_disk_errors
 
 CONTENT = b"cells and markers\n" * 1000
 
@@ -185,7 +185,7 @@ def test_a_full_disk_keeps_the_old_file(tmp_path):
     target.write_bytes(b"old")
 
     def write():
-        with replacing(target) as partial:
+        with explained_disk_errors(target), atomic_path(target) as partial:
             partial.write_bytes(b"half")
             raise OSError(errno.ENOSPC, "No space left on device")
 

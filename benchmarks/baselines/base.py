@@ -5,23 +5,22 @@ n: pairs, d: cell features, m: markers.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
-from importlib import import_module
-from pkgutil import iter_modules
-from typing import Protocol, Self, TypeVar
+from typing import Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from clip_align.collapse import unit_rows
 from clip_align.retrieval import pair_scores
+from representations.family import Family
 
 Floats = NDArray[np.float64]
 # the whole validation set beyond this many pairs would only cost time: it ranks a few settings
 VALIDATION_PAIRS = 2_000
+# a setting must win by more than rounding, so that ties go to the first one tried
+MARGIN = 1e-6
 
 
 class Baseline(Protocol):
@@ -46,40 +45,13 @@ class Baseline(Protocol):
         """Settings picked on validation, empty where there are none."""
 
 
-B = TypeVar("B", bound=type)
-_REGISTRY: dict[str, Callable[[], Baseline]] = {}
-
-
-def register(name: str) -> Callable[[B], B]:
-    """Register a class under the name that records use; a name is taken once."""
-
-    def add(kind: B) -> B:
-        if name in _REGISTRY:
-            raise ValueError(f"baseline {name!r} is registered twice")
-        _REGISTRY[name] = kind
-        return kind
-
-    return add
-
-
-def names() -> tuple[str, ...]:
-    """Registered baselines, sorted."""
-    _discover()
-    return tuple(sorted(_REGISTRY))
+_FAMILY: Family[Callable[[], Baseline]] = Family("baseline", package="benchmarks.baselines")
+register, names = _FAMILY.register, _FAMILY.names
 
 
 def create(name: str) -> Baseline:
-    """A baseline yet to be fitted.
-
-    Raises
-    ------
-    KeyError
-        With the nearest registered names.
-    """
-    if name not in names():
-        near = difflib.get_close_matches(name, names(), n=3) or names()
-        raise KeyError(f"no baseline {name!r}; near: {', '.join(near)}")
-    return _REGISTRY[name]()
+    """A baseline yet to be fitted; ``InputError`` with the nearest names where there is none."""
+    return _FAMILY.get(name)()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,10 +91,3 @@ def validation_rows(n: int, rng: np.random.Generator) -> NDArray[np.int64]:
     if n <= VALIDATION_PAIRS:
         return np.arange(n)
     return np.sort(rng.choice(n, VALIDATION_PAIRS, replace=False))
-
-
-@cache
-def _discover() -> None:
-    package = import_module("benchmarks.baselines")
-    for module in sorted(m.name for m in iter_modules(package.__path__)):
-        import_module(f"benchmarks.baselines.{module}")

@@ -9,6 +9,7 @@ import numpy as np
 from einops import einsum
 
 from benchmarks.baselines.base import (
+    MARGIN,
     Floats,
     Scaler,
     cosine,
@@ -55,7 +56,7 @@ class CanonicalAlignment:
             for k in sorted({min(k, len(correlation_r)) for k in self.components}):
                 left_dk = left_dr[:, :k] * correlation_r[:k]
                 score = pair_accuracy(cosine(val_nd @ left_dk, val_nm @ right_mr[:, :k]))
-                if score > best:
+                if score > best + MARGIN:
                     best, self._left_dk, self._right_mk = score, left_dk, right_mr[:, :k]
                     self.chosen = {"n_components": k, "shrinkage": shrinkage}
         return self

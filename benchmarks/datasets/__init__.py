@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
-
 from benchmarks.datasets.base import Dataset, get, names, register
 from benchmarks.datasets.cards import card
 from benchmarks.datasets.errors import SourceUnavailable
@@ -13,6 +10,3 @@ from benchmarks.datasets.load import load
 available = names
 
 __all__ = ["Dataset", "SourceUnavailable", "available", "card", "get", "load", "names", "register"]
-
-for _module in pkgutil.iter_modules(__path__):
-    importlib.import_module(f"{__name__}.{_module.name}")

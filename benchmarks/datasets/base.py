@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
 from collections.abc import Callable, Mapping
@@ -14,7 +13,7 @@ from benchmarks.datasets import vocabulary
 from benchmarks.datasets.canonical import FORMAT_VERSION, Raw
 from benchmarks.datasets.sources import Source
 from benchmarks.datasets.vocabulary import Term
-from representations.errors import InputError
+from representations.family import Family
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,22 +70,17 @@ class Dataset:
 Files = Mapping[str, Path]
 Build = Callable[[Files], Raw]
 
-_REGISTRY: Final[dict[str, tuple[Dataset, Build]]] = {}
+_FAMILY: Final[Family[tuple[Dataset, Build]]] = Family("dataset", package="benchmarks.datasets")
 
 
 def register(dataset: Dataset) -> Callable[[Build], Build]:
     """Decorate the function that turns fetched files (by name) into ``Raw``.
 
-    Raises
-    ------
-    ValueError
-        The name is taken.
+    A name that is taken fails at import with ``ValueError``.
     """
 
     def keep(build: Build) -> Build:
-        if dataset.name in _REGISTRY:
-            raise ValueError(f"dataset {dataset.name!r} is registered twice; rename one")
-        _REGISTRY[dataset.name] = (dataset, build)
+        _FAMILY.add(dataset.name, (dataset, build))
         return build
 
     return keep
@@ -94,28 +88,14 @@ def register(dataset: Dataset) -> Callable[[Build], Build]:
 
 def names() -> tuple[str, ...]:
     """Names of all datasets, sorted."""
-    return tuple(sorted(_REGISTRY))
+    return _FAMILY.names()
 
 
 def get(name: str) -> Dataset:
-    """Description of a dataset.
-
-    Raises
-    ------
-    InputError
-        No dataset has this name.
-    """
-    return _entry(name)[0]
+    """Description of a dataset; ``InputError`` with the nearest names where there is none."""
+    return _FAMILY.get(name)[0]
 
 
 def builder(name: str) -> Build:
     """Building function of a dataset; raises as ``get``."""
-    return _entry(name)[1]
-
-
-def _entry(name: str) -> tuple[Dataset, Build]:
-    if name not in _REGISTRY:
-        near = difflib.get_close_matches(name, names(), n=1, cutoff=0.4)
-        hint = f"did you mean {near[0]!r}? " if near else ""
-        raise InputError(f"dataset {name!r} does not exist; {hint}known: {', '.join(names())}")
-    return _REGISTRY[name]
+    return _FAMILY.get(name)[1]

@@ -13,13 +13,14 @@ from anndata import AnnData
 
 from benchmarks.datasets.vocabulary import look_up
 from representations.errors import InputError
+from representations.genes import to_symbols
 from representations.keys import Obs, Obsm, Uns
 
 if TYPE_CHECKING:
     from benchmarks.datasets.base import Dataset
 
 # n cells, g genes, u genes with distinct symbols
-FORMAT_VERSION: Final = 1
+FORMAT_VERSION: Final = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +56,8 @@ def assemble(dataset: Dataset, raw: Raw) -> AnnData:
 
     Returns
     -------
-    Float32 CSR counts in ``X``, distinct gene symbols (counts of repeated ones summed),
+    Float32 CSR counts in ``X``, distinct official gene symbols, so that data sets of different
+    years share names (counts of repeated ones summed),
     categorical strings in ``obs``, float32 frames in ``obsm["protein"]`` and
     ``obsm["protein_isotype"]`` where measured, provenance in ``uns["dataset"]``.
 
@@ -66,7 +68,9 @@ def assemble(dataset: Dataset, raw: Raw) -> AnnData:
         or a label is not in the vocabulary.
     """
     _check(dataset.name, raw)
-    counts_nu, symbols = sum_duplicates(as_counts(raw.counts_ng, dataset.name), raw.genes)
+    counts_nu, symbols = sum_duplicates(
+        as_counts(raw.counts_ng, dataset.name), list(to_symbols(raw.genes).symbols)
+    )
     terms = look_up(raw.cell_type, dataset.terms, dataset=dataset.name)
     columns: dict[str, Sequence[str]] = {
         Obs.CELL_TYPE: raw.cell_type,

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from benchmarks.datasets.base import get, names
 from benchmarks.datasets.errors import SourceUnavailable
-from benchmarks.datasets.h5ad import write_h5ad
 from benchmarks.datasets.load import load
 from representations.errors import InputError
+from representations.h5ad import write_h5ad
 
 
 def list_datasets() -> None:

@@ -13,10 +13,11 @@ from benchmarks.datasets.base import Dataset, builder, get
 from benchmarks.datasets.cache import Cache
 from benchmarks.datasets.canonical import assemble, provenance
 from benchmarks.datasets.console import say
-from benchmarks.datasets.files import digest, replacing
-from benchmarks.datasets.h5ad import write_h5ad
+from benchmarks.datasets.files import digest
 from benchmarks.datasets.sources import fetch
 from representations.errors import InputError
+from representations.h5ad import write_h5ad
+from representations.io import atomic_write, explained_disk_errors
 from representations.keys import Uns
 
 _log = logging.getLogger(__name__)
@@ -83,7 +84,7 @@ def _keep(dataset: Dataset, adata: AnnData, cache: Cache) -> None:
         path = cache.writable() / cached_path(dataset)
         write_h5ad(adata, path)
         facts = {"name": dataset.name, "revision": dataset.revision, "sha256": digest(path)}
-        with replacing(path.with_suffix(".json")) as partial:
-            partial.write_text(json.dumps(facts, indent=1), encoding="utf-8")
+        with explained_disk_errors(path):
+            atomic_write(path.with_suffix(".json"), json.dumps(facts, indent=1))
     except InputError as error:
         _log.warning("%s is not cached: %s", dataset.name, error)

@@ -11,17 +11,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal, Protocol
 
+import pooch
 import requests
 
 from benchmarks.datasets.cache import VARIABLE, Cache
-from benchmarks.datasets.console import byte_bar, say
+from benchmarks.datasets.console import say
 from benchmarks.datasets.errors import SourceUnavailable
-from benchmarks.datasets.files import explained_disk_errors
 from representations.errors import InputError
+from representations.io import explained_disk_errors
 
 CONNECT_SECONDS: Final = 10
 READ_SECONDS: Final = 60
-_CHUNK_BYTES: Final = 1 << 20
 
 
 class Source(Protocol):
@@ -88,22 +88,20 @@ class UrlFile:
         return self.url
 
     def download(self, folder: Path, *, progress: bool) -> Path:
-        """Stream the file into ``folder``; raise ``SourceUnavailable`` if it cannot be had."""
-        path = folder / self.filename
+        """Let pooch stream the file into ``folder``.
+
+        The hash is left to the caller, who sets a wrong file aside.
+        """
+        timeout = (CONNECT_SECONDS, READ_SECONDS)
+        visible = progress and sys.stderr.isatty()
+        downloader = pooch.HTTPDownloader(timeout=timeout, progressbar=visible)
         try:
-            timeout = (CONNECT_SECONDS, READ_SECONDS)
-            with requests.get(self.url, stream=True, timeout=timeout) as answer:
-                answer.raise_for_status()
-                length = int(answer.headers.get("content-length", 0)) or None
-                with (
-                    path.open("wb") as file,
-                    byte_bar(self.filename, length, progress=progress) as bar,
-                ):
-                    for chunk in answer.iter_content(_CHUNK_BYTES):
-                        bar.update(file.write(chunk))
+            path = pooch.retrieve(
+                self.url, known_hash=None, fname=self.filename, path=folder, downloader=downloader
+            )
         except requests.RequestException as error:
             raise _unavailable(self, _reason(error)) from error
-        return path
+        return Path(path)
 
 
 def _reason(error: requests.RequestException) -> str:

@@ -6,22 +6,20 @@ every file is. Evidence is what the family judges: pooled retrieval, predictions
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
-from importlib import import_module
-from pkgutil import iter_modules
 from typing import Any, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks import stats
+from representations.errors import InputError
+from representations.family import Family
 
 Floats = NDArray[np.float64]
 E = TypeVar("E")
-_REGISTRY: dict[str, Metric[Any]] = {}
+_METRICS: Family[Metric[Any]] = Family("metric", package="benchmarks.metrics")
 
 
 def _nothing(_: object) -> None:
@@ -61,33 +59,23 @@ class Measured:
 
 
 def register(*metrics: Metric[Any]) -> None:
-    """Add metrics to the registry; a name is taken once."""
+    """Add metrics; a name is taken once."""
     for metric in metrics:
-        if metric.name in _REGISTRY:
-            raise ValueError(f"metric {metric.name!r} is registered twice")
-        _REGISTRY[metric.name] = metric
+        _METRICS.add(metric.name, metric)
 
 
 def names(family: str | None = None) -> tuple[str, ...]:
-    """Registered names, of one family or all, in the order of registration within sorted files."""
-    _discover()
-    return tuple(n for n, m in _REGISTRY.items() if family in (None, m.family))
+    """Registered names, of one family or all, sorted."""
+    known = _METRICS.names()
+    return tuple(name for name in known if family in (None, _METRICS.get(name).family))
 
 
 def facts(name: str) -> Metric[Any]:
     """Look a metric up; the ``[labels]`` of a part are left off.
 
-    Raises
-    ------
-    KeyError
-        With the nearest registered names.
+    Raises ``InputError`` with the nearest names where there is none.
     """
-    _discover()
-    stem = name.partition("[")[0]
-    if stem not in _REGISTRY:
-        near = difflib.get_close_matches(stem, _REGISTRY, n=3) or sorted(_REGISTRY)
-        raise KeyError(f"no metric {name!r}; near: {', '.join(near)}")
-    return _REGISTRY[stem]
+    return _METRICS.get(name.partition("[")[0])
 
 
 def evaluate(family: str, evidence: object, weights_bn: Floats) -> dict[str, Measured]:
@@ -102,9 +90,9 @@ def evaluate(family: str, evidence: object, weights_bn: Floats) -> dict[str, Mea
     weights_bn
         Replicate weights (B, n) of those cells, in the order of the evidence.
     """
-    members = [_REGISTRY[name] for name in names(family)]
+    members = [facts(name) for name in names(family)]
     if not members:
-        raise KeyError(f"no metric family {family!r}")
+        raise InputError(f"no metric family {family!r}")
     measured = {}
     for metric in members:
         for part in (metric,) if metric.parts is None else metric.parts(evidence):
@@ -120,10 +108,3 @@ def evaluate(family: str, evidence: object, weights_bn: Floats) -> dict[str, Mea
                 support=part.support(evidence),
             )
     return measured
-
-
-@cache
-def _discover() -> None:
-    package = import_module("benchmarks.metrics")
-    for module in sorted(m.name for m in iter_modules(package.__path__)):
-        import_module(f"benchmarks.metrics.{module}")

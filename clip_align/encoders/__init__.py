@@ -12,7 +12,9 @@ from representations.family import Family
 class EncoderFactory(Protocol):
     """Builds an encoder of ``in_dim`` features; the module has an ``out_dim`` attribute."""
 
-    def __call__(self, in_dim: int, *, width: int, depth: int, dropout: float) -> nn.Module: ...
+    def __call__(self, in_dim: int, *, width: int, depth: int, dropout: float) -> nn.Module:
+        """Build an encoder."""
+        ...
 
 
 encoders: Family[EncoderFactory] = Family("encoder", package="clip_align.encoders")

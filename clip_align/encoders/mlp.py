@@ -13,13 +13,16 @@ from clip_align.encoders import encoders
 class MlpEncoder(nn.Module):
     """``(b, in_dim)`` to ``(b, width)``."""
 
-    def __init__(self, in_dim: int, *, width: int = 512, depth: int = 2, dropout: float = 0.3):
+    def __init__(
+        self, in_dim: int, *, width: int = 512, depth: int = 2, dropout: float = 0.3
+    ) -> None:
         super().__init__()
-        self.out_dim = width
+        widths = [in_dim, *[width] * depth]
+        self.out_dim = widths[-1]
         self.layers = nn.Sequential(
             *(
                 nn.Sequential(nn.Linear(i, o), nn.LayerNorm(o), nn.GELU(), nn.Dropout(dropout))
-                for i, o in pairwise([in_dim, *[width] * depth])
+                for i, o in pairwise(widths)
             )
         )
 

@@ -22,7 +22,9 @@ class Aligned:
 class Loss(Protocol):
     """Mean over the batch, in nats."""
 
-    def __call__(self, aligned: Aligned) -> Tensor: ...
+    def __call__(self, aligned: Aligned) -> Tensor:
+        """Value of one batch, a scalar."""
+        ...
 
 
 losses: Family[Loss] = Family("loss", package="clip_align.losses")

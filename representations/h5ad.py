@@ -9,10 +9,10 @@ import h5py
 from anndata import AnnData
 from anndata.io import write_elem
 
-from benchmarks.datasets.files import replacing
+from representations.io import atomic_write, explained_disk_errors
 
 
-def write_h5ad(adata: AnnData, path: Path) -> None:
+def write_h5ad(adata: AnnData, path: str | Path) -> None:
     """Write ``adata`` to ``path`` in one piece, gzip-compressed.
 
     The HDF5 image is made in memory first: a disk that fills up while the HDF5 library
@@ -26,5 +26,5 @@ def write_h5ad(adata: AnnData, path: Path) -> None:
     image = io.BytesIO()
     with h5py.File(image, "w") as file:
         write_elem(file, "/", adata, dataset_kwargs={"compression": "gzip", "compression_opts": 1})
-    with replacing(path) as partial:
-        partial.write_bytes(image.getbuffer())
+    with explained_disk_errors(path):
+        atomic_write(path, image.getvalue())

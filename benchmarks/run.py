@@ -1,0 +1,162 @@
+"""Running a suite: rows in, records out. What exists is skipped, what cannot be reached is named."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import subprocess
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import blake2b
+from itertools import groupby
+from pathlib import Path
+from typing import NamedTuple
+
+from tqdm.auto import tqdm
+
+from benchmarks import datasets, records
+from benchmarks.suites import Row
+from benchmarks.tasks import tasks
+
+PACKAGES = ("clip_align", "torch", "scanpy", "anndata", "numpy", "scikit-learn", "faiss-cpu")
+
+
+class Group(NamedTuple):
+    """Rows that share data, split and fits, so that they run together."""
+
+    task: str
+    train: str
+    test: str
+    seed: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Skipped:
+    """Rows that did not run, and why."""
+
+    train: str
+    test: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """What a call did: rows run, rows found on disk, rows skipped."""
+
+    ran: int
+    kept: int
+    skipped: tuple[Skipped, ...]
+    seconds: float
+
+
+def run_suite(
+    suite: str,
+    rows: Sequence[Row],
+    seeds: Iterable[int],
+    *,
+    root: Path,
+    logs: Path | None = None,
+    again: bool = False,
+    progress: bool = True,
+) -> Report:
+    """Run every row for every seed and write one record each.
+
+    Parameters
+    ----------
+    root
+        Folder of records; a row whose record is there, with the same configuration, is kept.
+    logs
+        Folder for TensorBoard events, None for none.
+    again
+        Run also what exists.
+    """
+    started = time.perf_counter()
+    todo = sorted(
+        ((Group(r.task, r.train, r.test, seed), r) for seed in seeds for r in rows),
+        key=lambda item: (item[0].seed, *item[0]),
+    )
+    ran = kept = 0
+    skipped: dict[tuple[str, str], Skipped] = {}
+    bar = tqdm(total=len(todo), desc=suite, unit="row", disable=None if progress else True)
+    for group, members in groupby(todo, key=lambda item: item[0]):
+        group_rows = [row for _, row in members]
+        reason = _unavailable((group.train, group.test))
+        if reason is not None:
+            where = (group.train, group.test)
+            skipped[where] = Skipped(train=group.train, test=group.test, reason=reason)
+            bar.update(len(group_rows))
+            continue
+        task = tasks.get(group.task)(
+            group.train, group.test, group.seed, logs=None if logs is None else str(logs)
+        )
+        for row in group_rows:
+            bar.set_postfix_str(f"{row.train} > {row.test} {row.model} seed {group.seed}")
+            identity = identify(suite, row, group.seed)
+            if not again and records.exists(identity, root):
+                kept += 1
+            else:
+                outcome = task.run(row)
+                records.save(_record(identity, outcome.metrics, outcome.timings), root)
+                ran += 1
+            bar.update()
+    bar.close()
+    seconds = time.perf_counter() - started
+    return Report(ran=ran, kept=kept, skipped=tuple(skipped.values()), seconds=seconds)
+
+
+def identify(suite: str, row: Row, seed: int) -> records.Run:
+    """Identity of a row and seed; the configuration hash covers everything that decides it."""
+    config = json.dumps(tasks.get(row.task).config(row), sort_keys=True, default=str)
+    return records.Run(
+        suite=suite,
+        task=row.task,
+        train=_revised(row.train),
+        test=_revised(row.test),
+        representation=row.representation,
+        model=row.model,
+        variant=dict(row.variant),
+        seed=seed,
+        config_hash=blake2b(config.encode(), digest_size=8).hexdigest(),
+    )
+
+
+def _record(
+    identity: records.Run, metrics: object, timings: object
+) -> records.Record:
+    return records.Record.model_validate(
+        {
+            **identity.model_dump(by_alias=True),
+            "metrics": metrics,
+            "timings": timings,
+            "versions": {name: importlib.metadata.version(name) for name in PACKAGES},
+            "git_commit": git_commit(),
+            "created": datetime.now(UTC).replace(microsecond=0),
+        }
+    )
+
+
+def git_commit() -> str | None:
+    """Commit of the working tree, None outside a checkout."""
+    try:
+        found = subprocess.run(  # noqa: S603 - fixed arguments
+            ["git", "rev-parse", "HEAD"],  # noqa: S607 - whichever git the user has
+            capture_output=True, text=True, check=True, cwd=Path(__file__).parent,
+        )  # fmt: skip
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return found.stdout.strip()
+
+
+def _revised(name: str) -> str:
+    return f"{name}@{datasets.get(name).revision[:12]}"
+
+
+def _unavailable(names: Iterable[str]) -> str | None:
+    for name in names:
+        try:
+            datasets.load(name)
+        except datasets.SourceUnavailable as error:
+            return str(error)
+    return None

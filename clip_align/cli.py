@@ -1,0 +1,99 @@
+"""``python -m clip_align``: parse, call one function, say what happened."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+from tyro.conf import FlagCreatePairsOff, Positional, arg
+
+from clip_align.config import TrainConfig
+from clip_align.embed import embed_file
+from clip_align.markers.profile import View
+from clip_align.train_file import FileTraining, train_file
+from representations.base import Statistics
+
+Data = Annotated[Positional[Path], arg(metavar="DATA.h5ad")]
+RunFolder = Annotated[Positional[Path], arg(metavar="RUN")]
+Query = Annotated[Positional[Path], arg(metavar="QUERY.h5ad")]
+OutFolder = Annotated[Path, arg(aliases=["-o"], metavar="RUN")]
+OutFile = Annotated[Path, arg(aliases=["-o"], metavar="OUT.h5ad")]
+
+
+def train(
+    data: Data,
+    /,
+    *,
+    out: OutFolder,
+    representation: str = "pca",
+    view: View = "adt",
+    keep_panel_genes: bool = False,
+    validation_share: float = 0.15,
+    overwrite: bool = False,
+    train: TrainConfig = TrainConfig(),  # noqa: B008 - frozen
+) -> None:
+    """Train an alignment of cells and markers; write a run folder.
+
+    Args:
+        data: Raw counts in X; obsm["protein"], obs["cell_type"], obs["donor"] where known.
+        out: Folder of the run.
+        representation: Cell features by name, such as pca or diffmap.
+        view: Marker profile: antibodies (adt) or the genes of the panel (rna).
+        keep_panel_genes: Let the cell side read the genes of the markers.
+        validation_share: Share of the cells, or of the donors, that chooses the epoch.
+        overwrite: Replace a finished run.
+        train: How to train.
+    """
+    plan = FileTraining(
+        representation=representation,
+        view=view,
+        keep_panel_genes=keep_panel_genes,
+        validation_share=validation_share,
+        train=train,
+    )
+    trained = train_file(data, out, plan, overwrite=overwrite, say=_note)
+    best = trained.history[trained.best_epoch]
+    print(
+        f"{out}: best of {len(trained.history)} epochs is {trained.best_epoch + 1}, validation "
+        f"pair accuracy {best['val/pair_accuracy']:.3f}, recall@10 {best['val/recall@10']:.3f} "
+        f"({trained.seconds:.0f} s)"
+    )
+    print(f"tensorboard --logdir {out}")
+
+
+def embed(
+    run: RunFolder, query: Query, /, *, out: OutFile, statistics: Statistics = "train"
+) -> None:
+    """Embed the cells of a file with a trained run; write them to another file.
+
+    Args:
+        run: Folder of a run.
+        query: Gene symbols or Ensembl ids, raw or log-normalised counts.
+        out: File to write: the query with embeddings and cell types.
+        statistics: Scales of training, or the query's own: helps across laboratories.
+    """
+    for remark in embed_file(run, query, out, statistics=statistics):
+        _note(f"note: {remark}")
+    print(f"{out}: written")
+
+
+COMMANDS: dict[str, Callable[..., Any]] = {"train": train, "embed": embed}
+
+
+def main(args: Sequence[str] | None = None) -> None:
+    """Run one command; without arguments, print the help."""
+    given = sys.argv[1:] if args is None else list(args)
+    tyro.extras.subcommand_cli_from_dict(
+        COMMANDS,
+        prog="python -m clip_align",
+        description="Align single-cell states with marker proteins.",
+        args=given or ["--help"],
+        config=(FlagCreatePairsOff,),
+    )
+
+
+def _note(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)

@@ -1,0 +1,83 @@
+"""How a training is configured, and what is refused before it starts."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+from clip_align.augment import augmentations
+from clip_align.losses import losses
+from clip_align.models import ModelConfig, models
+from clip_align.monitor import selections
+from clip_align.seeding import seeded
+from representations.errors import InputError
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """One training."""
+
+    model: ModelConfig = field(default_factory=ModelConfig)
+    """What is trained."""
+    loss: str = "info_nce"
+    """Loss by name."""
+    augmentation: str = "gaussian"
+    """Augmentation of cell features by name."""
+    augmentation_strength: float = 0.3
+    """Its strength, in units of the standardised input."""
+    epochs: int = 30
+    """Passes over the training pairs, at most."""
+    batch_size: int = 1024
+    """Pairs of a batch; the others of the batch are the negatives of each."""
+    learning_rate: float = 1e-3
+    """Peak of the one-cycle schedule."""
+    weight_decay: float = 1e-2
+    """Of AdamW."""
+    warmup: float = 0.3
+    """Share of the steps before the peak."""
+    max_grad_norm: float = 1.0
+    """Gradients are clipped to this norm."""
+    patience: int = 10
+    """Epochs without improvement before stopping."""
+    monitor: str = "val/pair_accuracy"
+    """Validation figure that selects the epoch."""
+    seed: int = 0
+    """Of initialisation, order, dropout and augmentation."""
+
+
+def check(config: TrainConfig) -> None:
+    """Refuse what cannot train before any work is done.
+
+    Raises
+    ------
+    InputError
+        A name that is not known, with the nearest that is, or a number out of range.
+    """
+    model = config.model
+    ranges = [
+        ("epochs", config.epochs, 1, math.inf),
+        ("batch_size", config.batch_size, 2, math.inf),
+        ("learning_rate", config.learning_rate, 1e-12, 1e3),
+        ("weight_decay", config.weight_decay, 0, 1e3),
+        ("warmup", config.warmup, 0, 1),
+        ("max_grad_norm", config.max_grad_norm, 1e-12, math.inf),
+        ("patience", config.patience, 1, math.inf),
+        ("augmentation_strength", config.augmentation_strength, 0, 1e3),
+        ("seed", config.seed, 0, 2**63 - 1),
+        ("model.embed_dim", model.embed_dim, 1, math.inf),
+        ("model.initial_temperature", model.initial_temperature, 0.01, 100),
+    ]
+    for name, tower in (("cell", model.cell), ("marker", model.marker)):
+        ranges += [
+            (f"model.{name}.width", tower.width, 1, math.inf),
+            (f"model.{name}.depth", tower.depth, 0, math.inf),
+            (f"model.{name}.dropout", tower.dropout, 0, 1 - 1e-6),
+        ]
+    for name, value, low, high in ranges:
+        if not low <= value <= high:
+            raise InputError(f"{name}={value}: choose a value from {low:g} to {high:g}")
+    losses.get(config.loss)
+    augmentations.get(config.augmentation)
+    selections.get(config.monitor)
+    with seeded(0):
+        models.get(model.name)(2, 2, model)

@@ -1,0 +1,49 @@
+"""Validation cells, put aside before anything is fitted."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from representations.errors import InputError
+
+
+def hold_out(
+    ids_n: np.ndarray,
+    types_n: np.ndarray,
+    donors_n: np.ndarray | None,
+    *,
+    share: float,
+    seed: int,
+) -> NDArray[np.bool_]:
+    """True for validation: whole donors where there are two or more, else cells within each type.
+
+    A type of one cell, and at least one donor, stay in training. A cell's place depends on the seed
+    and the names, not on the order of rows.
+
+    Raises
+    ------
+    InputError
+        ``share`` is not between 0 and 1, or nothing is left on one side.
+    """
+    if not 0 < share < 1:
+        raise InputError(f"validation share {share}: choose a value between 0 and 1")
+    rng = np.random.default_rng(seed)
+    if donors_n is not None and len(np.unique(donors_n)) > 1:
+        held_n = np.isin(donors_n, _draw(np.unique(donors_n), share, rng))
+    else:
+        held_n = np.zeros(len(ids_n), dtype=bool)
+        for name in np.unique(types_n):
+            rows = np.flatnonzero(types_n == name)
+            held_n[_draw(rows[np.argsort(ids_n[rows])], share, rng)] = True
+    if held_n.sum() < 2 or (~held_n).sum() < 2:
+        raise InputError(
+            f"{len(ids_n)} cells give {int(held_n.sum())} for validation: both sides need 2 or more"
+        )
+    return held_n
+
+
+def _draw(units: np.ndarray, share: float, rng: np.random.Generator) -> np.ndarray:
+    """A share of the units, one at least and one left at least; none of a single one."""
+    k = min(max(1, round(share * len(units))), len(units) - 1)
+    return rng.permutation(units)[:k]

@@ -1,0 +1,211 @@
+"""From a canonical h5ad file to a run folder: what ``python -m clip_align train`` does."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields, is_dataclass, replace
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+from anndata import AnnData
+
+from clip_align.checkpoint import CONFIG, Run, RunPanel, clear_run, save_run, type_prototypes
+from clip_align.config import TrainConfig, check
+from clip_align.holdout import hold_out
+from clip_align.markers import available_markers, marker_genes, marker_profile
+from clip_align.markers.profile import View
+from clip_align.monitor import Monitor
+from clip_align.pairs import UNLABELLED, PairedCells
+from clip_align.train import NonFiniteError, Trained, train
+from representations import registry
+from representations.base import Representation
+from representations.errors import InputError
+from representations.keys import Obs, Obsm, Uns
+from representations.preprocess import PreprocessConfig
+from representations.query import prepare, read_h5ad
+
+Say = Callable[[str], object]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileTraining:
+    """What is trained from a file."""
+
+    representation: str = "pca"
+    view: View = "adt"
+    keep_panel_genes: bool = False
+    validation_share: float = 0.15
+    train: TrainConfig = field(default_factory=TrainConfig)
+
+
+def train_file(
+    data: str | Path,
+    out: str | Path,
+    plan: FileTraining,
+    *,
+    overwrite: bool = False,
+    progress: bool = True,
+    say: Say = print,
+) -> Trained:
+    """Train on the cells of an h5ad file and write the run folder ``out``.
+
+    Everything is fitted on the training part; validation chooses the epoch. ``config.json`` is
+    written last, so that an interrupted training leaves no run.
+
+    Raises
+    ------
+    InputError
+        The file or the plan cannot be used, or ``out`` holds a run and ``overwrite`` is not set.
+    """
+    out = Path(out)
+    _check_plan(out, plan, overwrite=overwrite)
+    adata = read_h5ad(data)
+    clean, remarks = prepare(adata, source=str(data))
+    for remark in remarks:
+        say(f"note: {remark}")
+    markers = _markers(clean, plan.view, source=str(data))
+    held_n, by = _hold_out(clean, plan)
+    exclude = () if plan.keep_panel_genes else marker_genes(markers, plan.view)
+    say(
+        f"{clean.n_obs} cells, {held_n.sum()} of them for validation (by {by}); {len(markers)} "
+        f"{plan.view} markers, {len(set(exclude) & set(clean.var_names))} genes kept off the cells"
+    )
+    representation = new_representation(plan.representation, exclude=exclude)
+    representation.fit(clean[~held_n])
+    known, held = (
+        _pairs(clean[rows], representation, plan.view, markers) for rows in (~held_n, held_n)
+    )
+    clear_run(out)
+    try:
+        with Monitor(out) as monitor:
+            trained = train(known, held, plan.train, monitor=monitor, progress=progress)
+    except NonFiniteError as error:
+        raise InputError(f"{data}: training stopped at {error}") from error
+    types, prototypes_te = type_prototypes(trained.model.embed_cells(known.cell_nd), known.types_n)
+    provenance = {
+        **_source(data, adata),
+        "n_cells": clean.n_obs,
+        "n_train": len(known),
+        "n_validation": len(held),
+        "validation_by": by,
+        "validation_share": plan.validation_share,
+        "seed": plan.train.seed,
+        "representation": plan.representation,
+        "n_genes_excluded": len(exclude),
+        "remarks": remarks,
+    }
+    run = Run(
+        config=plan.train,
+        model=trained.model,
+        panel=RunPanel(view=plan.view, markers=markers, types=types),
+        prototypes_te=prototypes_te,
+        provenance=provenance,
+    )
+    metrics = {
+        "best_epoch": trained.best_epoch,
+        "epochs": len(trained.history),
+        "seconds": round(trained.seconds, 3),
+        "at_best_epoch": trained.history[trained.best_epoch],
+    }
+    save_run(out, run, representation, metrics)
+    return trained
+
+
+def new_representation(name: str, *, exclude: tuple[str, ...]) -> Representation:
+    """An unfitted representation that never reads the genes of ``exclude``."""
+    kind = registry.get(name)
+    config = kind.Config()
+    without = _excluding(config, exclude)
+    if exclude and without == config:
+        raise InputError(
+            f"representation {name!r} cannot leave genes out: choose another, or --keep-panel-genes"
+        )
+    return kind(without)
+
+
+def _excluding(config: Any, genes: tuple[str, ...]) -> Any:
+    """The configuration with ``genes`` excluded wherever a preprocessing is configured in it."""
+    if isinstance(config, PreprocessConfig):
+        return replace(config, exclude=genes)
+    nested = {
+        f.name: _excluding(value, genes)
+        for f in fields(config)
+        if is_dataclass(value := getattr(config, f.name))
+    }
+    return replace(config, **nested)
+
+
+def _check_plan(out: Path, plan: FileTraining, *, overwrite: bool) -> None:
+    """All that can be refused before the file is read."""
+    check(plan.train)
+    registry.get(plan.representation)
+    if out.exists() and not out.is_dir():
+        raise InputError(f"{out}: is a file; name a folder for the run")
+    if (out / CONFIG).exists() and not overwrite:
+        raise InputError(f"{out}: holds a finished run; name another folder or add --overwrite")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{out}: cannot be made ({error.strerror or error})") from error
+
+
+def _markers(clean: AnnData, view: View, *, source: str) -> tuple[str, ...]:
+    if view == "adt" and Obsm.PROTEIN not in clean.obsm:
+        raise InputError(
+            f'{source}: no obsm["{Obsm.PROTEIN}"] with antibody counts; add it or use --view rna'
+        )
+    try:
+        markers = available_markers(clean, view)
+    except InputError as error:
+        raise InputError(f"{source}: {error}") from error
+    if len(markers) < 2:
+        raise InputError(f"{source}: {len(markers)} {view} markers are measured; 2 are needed")
+    return markers
+
+
+def _hold_out(clean: AnnData, plan: FileTraining) -> tuple[np.ndarray, str]:
+    donors_n = None
+    if Obs.DONOR in clean.obs:
+        if clean.obs[Obs.DONOR].isna().any():
+            raise InputError(f'obs["{Obs.DONOR}"] has missing values: fill or drop those cells')
+        donors_n = clean.obs[Obs.DONOR].to_numpy().astype(str)
+    by_donor = donors_n is not None and len(np.unique(donors_n)) > 1
+    held_n = hold_out(
+        clean.obs_names.to_numpy().astype(str),
+        _types(clean),
+        donors_n,
+        share=plan.validation_share,
+        seed=plan.train.seed,
+    )
+    return held_n, "donor" if by_donor else "cell"
+
+
+def _types(clean: AnnData) -> np.ndarray:
+    """Cell types as published; ``UNLABELLED`` where there is none."""
+    if Obs.CELL_TYPE not in clean.obs:
+        return np.full(clean.n_obs, UNLABELLED)
+    labels = clean.obs[Obs.CELL_TYPE].astype(object)
+    return np.asarray(labels.where(labels.notna(), UNLABELLED), dtype=str)
+
+
+def _pairs(
+    cells: AnnData, representation: Representation, view: View, markers: tuple[str, ...]
+) -> PairedCells:
+    return PairedCells(
+        cell_nd=representation.transform(cells),
+        marker_nm=marker_profile(cells, view=view, markers=markers).to_numpy(),
+        ids_n=cells.obs_names.to_numpy().astype(str),
+        types_n=_types(cells),
+    )
+
+
+def _source(data: str | Path, adata: AnnData) -> dict[str, Any]:
+    """Where the cells come from."""
+    with Path(data).open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    described = adata.uns.get(Uns.DATASET, {})
+    told = cast(dict[str, Any], described) if isinstance(described, dict) else {}
+    named = {key: str(told[key]) for key in ("name", "revision") if key in told}
+    return {"data": Path(data).name, "sha256": digest, "dataset": named}

@@ -1,0 +1,34 @@
+"""The manners of every command: one line for bad input, exit codes, no traceback."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable
+from typing import NoReturn
+
+from representations.errors import InputError
+
+BAD_INPUT, INTERRUPTED = 2, 130
+
+
+def run_cli(main: Callable[[], int | None]) -> NoReturn:
+    """Run a command and exit: 0 or what it returns, 2 for bad input, 130 when interrupted."""
+    try:
+        code = main() or 0
+        sys.stdout.flush()  # here, where a closed pipe can still be caught
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        code = BAD_INPUT
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        code = INTERRUPTED
+    except BrokenPipeError:  # the reader, as in `list | head -1`, has seen enough
+        sys.stdout = None  # type: ignore[assignment]
+        code = 0
+    raise SystemExit(code)
+
+
+def say_remarks(remarks: Iterable[str]) -> None:
+    """Print what was done to the input, one line each, on standard error."""
+    for remark in remarks:
+        print(f"note: {remark}", file=sys.stderr)

@@ -1,0 +1,17 @@
+"""Whatever holds the values of an AnnData, as CSR."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+
+
+def to_csr(matrix: Any) -> sp.csr_matrix:
+    """CSR float32 of a dense, sparse or file-backed ``(n, g)`` matrix of any number type."""
+    if hasattr(matrix, "to_memory"):  # sparse, backed by a file
+        matrix = matrix.to_memory()
+    if not sp.issparse(matrix):  # an array in memory, or an h5py data set
+        matrix = np.asarray(matrix, dtype=np.float32)
+    return sp.csr_matrix(matrix, dtype=np.float32)
