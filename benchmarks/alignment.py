@@ -130,7 +130,9 @@ class AlignmentTask:
     def pools(self) -> Pools:
         """The full test split inside a data set, seeded pools of 200 across data sets."""
         n = self.query.n_obs
-        return full_pool(n) if self.test_name == self.train_name else seeded_pools(n, seed=self.seed)
+        return (
+            full_pool(n) if self.test_name == self.train_name else seeded_pools(n, seed=self.seed)
+        )
 
     @cached_property
     def markers(self) -> tuple[str, ...]:
@@ -173,7 +175,9 @@ class AlignmentTask:
             types_n=adata.obs[Obs.CELL_TYPE].to_numpy().astype(str),
         )
 
-    def _known_pairs(self, part: Literal["train", "validation"], row: Row, s: Setting) -> PairedCells:
+    def _known_pairs(
+        self, part: Literal["train", "validation"], row: Row, s: Setting
+    ) -> PairedCells:
         adata = self.part(part)
         if row.representation == "none":
             return self._pairs(adata, _no_features(adata))

@@ -122,9 +122,7 @@ def identify(suite: str, row: Row, seed: int) -> records.Run:
     )
 
 
-def _record(
-    identity: records.Run, metrics: object, timings: object
-) -> records.Record:
+def _record(identity: records.Run, metrics: object, timings: object) -> records.Record:
     return records.Record.model_validate(
         {
             **identity.model_dump(by_alias=True),

@@ -1,6 +1,12 @@
 """``python -m clip_align``."""
 
-from clip_align.cli import main
 from representations.console import run_cli
 
-run_cli(main)
+if __name__ == "__main__":
+
+    def _main() -> None:
+        from clip_align.cli import main
+
+        main()
+
+    run_cli(_main)

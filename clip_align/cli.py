@@ -15,6 +15,7 @@ from clip_align.embed import embed_file
 from clip_align.markers.profile import View
 from clip_align.train_file import FileTraining, train_file
 from representations.base import Statistics
+from representations.console import say_remarks
 
 Data = Annotated[Positional[Path], arg(metavar="DATA.h5ad")]
 RunFolder = Annotated[Positional[Path], arg(metavar="RUN")]
@@ -75,8 +76,7 @@ def embed(
         out: File to write: the query with embeddings and cell types.
         statistics: Scales of training, or the query's own: helps across laboratories.
     """
-    for remark in embed_file(run, query, out, statistics=statistics):
-        _note(f"note: {remark}")
+    say_remarks(embed_file(run, query, out, statistics=statistics))
     print(f"{out}: written")
 
 

@@ -9,7 +9,6 @@ from typing import cast
 import numpy as np
 import pandas as pd
 from anndata import AnnData
-from einops import einsum
 
 from clip_align.checkpoint import REPRESENTATION, Run, load_run
 from clip_align.markers import available_markers, marker_profile
@@ -43,24 +42,14 @@ def embed_file(
     if out.resolve() == Path(query).resolve():
         raise InputError(f"{out}: is the query itself; give the output another name")
     run = load_run(run_folder)
-    representation = load_fitted(run_folder)
+    representation = load_representation(Path(run_folder) / REPRESENTATION)
     adata = read_h5ad(query)
     remarks = embed(adata, run, representation, statistics=statistics, source=str(query))
-    write_h5ad(adata, out)
-    return remarks
-
-
-def load_fitted(run_folder: str | Path) -> Representation:
-    """The representation of a run folder, or one line that names it."""
-    folder = Path(run_folder) / REPRESENTATION
     try:
-        return load_representation(folder)
-    except InputError:
-        raise
-    except (AttributeError, IndexError, KeyError, OSError, TypeError, ValueError) as error:
-        raise InputError(
-            f"{folder}: damaged representation ({type(error).__name__}); train the run again"
-        ) from error
+        write_h5ad(adata, out)
+    except OSError as error:
+        raise InputError(f"{out}: cannot be written ({error.strerror or error})") from error
+    return remarks
 
 
 def embed(
@@ -125,8 +114,7 @@ def embed(
 
 def nearest_type(cell_ne: np.ndarray, run: Run) -> tuple[np.ndarray, np.ndarray]:
     """Type of the nearest prototype, and its softmax share at the model's own temperature."""
-    cosine_nt = einsum(cell_ne, run.prototypes_te, "n e, t e -> n t")
-    logits_nt = run.model.temperature().item() * cosine_nt
+    logits_nt = run.model.temperature().item() * (cell_ne @ run.prototypes_te.T)
     share_nt = np.exp(logits_nt - logits_nt.max(axis=1, keepdims=True))
     share_nt /= share_nt.sum(axis=1, keepdims=True)
     best_n = share_nt.argmax(axis=1)

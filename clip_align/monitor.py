@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from einops import einsum
 
 from clip_align.collapse import effective_rank, rankme
 from clip_align.losses import Aligned, Loss
@@ -61,7 +60,7 @@ def validation_scalars(
     """Loss, retrieval over the full validation pool, and rank of both embeddings."""
     cell_ne = model.embed_cells(validation.cell_nd)
     marker_ne = model.embed_markers(validation.marker_nm)
-    scores = pair_scores(einsum(cell_ne, marker_ne, "n e, m e -> n m"))
+    scores = pair_scores(cell_ne @ marker_ne.T)
     with torch.no_grad():
         aligned = Aligned(
             cell_be=torch.from_numpy(cell_ne),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields, is_dataclass, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
@@ -23,7 +23,6 @@ from representations import registry
 from representations.base import Representation
 from representations.errors import InputError
 from representations.keys import Obs, Obsm, Uns
-from representations.preprocess import PreprocessConfig
 from representations.query import prepare, read_h5ad
 
 Say = Callable[[str], object]
@@ -70,10 +69,11 @@ def train_file(
     exclude = () if plan.keep_panel_genes else marker_genes(markers, plan.view)
     say(
         f"{clean.n_obs} cells, {held_n.sum()} of them for validation (by {by}); {len(markers)} "
-        f"{plan.view} markers, {len(set(exclude) & set(clean.var_names))} genes kept off the cells"
+        f"{plan.view} markers, {clean.var_names.isin(exclude).sum()} genes kept off the cells"
     )
-    representation = new_representation(plan.representation, exclude=exclude)
-    representation.fit(clean[~held_n])
+    # A fit reads only the genes it is shown, then and ever after.
+    representation = registry.get(plan.representation)()
+    representation.fit(clean[~held_n, ~clean.var_names.isin(exclude)])
     known, held = (
         _pairs(clean[rows], representation, plan.view, markers) for rows in (~held_n, held_n)
     )
@@ -111,30 +111,6 @@ def train_file(
     }
     save_run(out, run, representation, metrics)
     return trained
-
-
-def new_representation(name: str, *, exclude: tuple[str, ...]) -> Representation:
-    """An unfitted representation that never reads the genes of ``exclude``."""
-    kind = registry.get(name)
-    config = kind.Config()
-    without = _excluding(config, exclude)
-    if exclude and without == config:
-        raise InputError(
-            f"representation {name!r} cannot leave genes out: choose another, or --keep-panel-genes"
-        )
-    return kind(without)
-
-
-def _excluding(config: Any, genes: tuple[str, ...]) -> Any:
-    """The configuration with ``genes`` excluded wherever a preprocessing is configured in it."""
-    if isinstance(config, PreprocessConfig):
-        return replace(config, exclude=genes)
-    nested = {
-        f.name: _excluding(value, genes)
-        for f in fields(config)
-        if is_dataclass(value := getattr(config, f.name))
-    }
-    return replace(config, **nested)
 
 
 def _check_plan(out: Path, plan: FileTraining, *, overwrite: bool) -> None:

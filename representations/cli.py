@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import tyro
@@ -15,10 +16,9 @@ from representations.errors import InputError
 from representations.genes import to_symbols
 from representations.h5ad import write_h5ad
 from representations.keys import Obs, Obsm
+from representations.preprocess import PreprocessConfig
 from representations.query import prepare, read_h5ad
 from representations.registry import get, load, names
-
-Positional = tyro.conf.Positional
 
 
 def main(args: list[str] | None = None) -> None:
@@ -38,10 +38,10 @@ def list_representations() -> None:
 
 
 def fit(
-    name: Positional[str],
-    train: Positional[Path],
+    name: tyro.conf.Positional[str],
+    train: tyro.conf.Positional[Path],
     out: Annotated[Path, tyro.conf.arg(aliases=["-o"])],
-    exclude_genes: Path | None = None,
+    exclude_genes: Annotated[Path | None, tyro.conf.arg(metavar="PATH")] = None,
 ) -> None:
     """Fit a representation on training cells.
 
@@ -56,25 +56,26 @@ def fit(
     exclude_genes
         Text file with one gene a line, for instance the marker panel; these never enter.
     """
-    representation = get(name)()
+    kind = get(name)
+    config = kind.Config()
     clean, remarks = prepare(read_h5ad(train), source=str(train))
     if exclude_genes is not None:
         excluded = read_genes(exclude_genes)
+        config = excluding(config, excluded)
         found = int(np.isin(excluded, clean.var_names).sum())
         remarks.append(f"{found} of the {len(excluded)} genes to exclude are in {train}")
-        clean = clean[:, ~clean.var_names.isin(excluded)].copy()
     say_remarks(remarks)
-    representation.fit(clean).save(out)
-    print(f"{out}: {representation.name} fitted on {clean.n_obs} cells, "
-          f"{len(representation.genes)} genes")  # fmt: skip
+    representation = kind(config).fit(clean)
+    representation.save(out)
+    print(f"{out}: {name} fitted on {clean.n_obs} cells, {len(representation.genes)} genes")
 
 
 def transform(
-    folder: Positional[Path],
-    query: Positional[Path],
+    folder: tyro.conf.Positional[Path],
+    query: tyro.conf.Positional[Path],
     out: Annotated[Path, tyro.conf.arg(aliases=["-o"])],
     statistics: Statistics = "train",
-    key_added: str | None = None,
+    key_added: Annotated[str | None, tyro.conf.arg(metavar="KEY")] = None,
 ) -> None:
     """Place the cells of a file in a fitted representation.
 
@@ -107,7 +108,25 @@ def transform(
     print(f"{out}: {adata.n_obs} cells in obsm[{key!r}]")
 
 
-def read_genes(path: Path) -> np.ndarray:
+def excluding(config: Any, genes: tuple[str, ...]) -> Any:
+    """``config`` with ``genes`` left out of its preprocessing, however deep that is nested."""
+    changed = _excluding(config, genes)
+    if changed is None:
+        raise InputError(f"{type(config).__name__} has no genes to exclude: drop --exclude-genes")
+    return changed
+
+
+def _excluding(config: Any, genes: tuple[str, ...]) -> Any | None:
+    if isinstance(config, PreprocessConfig):
+        return replace(config, exclude=genes)
+    if not is_dataclass(config) or isinstance(config, type):
+        return None
+    parts = {f.name: _excluding(getattr(config, f.name), genes) for f in fields(config)}
+    changed = {name: part for name, part in parts.items() if part is not None}
+    return replace(config, **changed) if changed else None
+
+
+def read_genes(path: Path) -> tuple[str, ...]:
     """Official symbols of the genes in a text file, one a line; `#` starts a comment."""
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
@@ -116,7 +135,7 @@ def read_genes(path: Path) -> np.ndarray:
     genes = [gene for line in lines if (gene := line.partition("#")[0].strip())]
     if not genes:
         raise InputError(f"{path}: holds no genes; write one a line")
-    return np.unique(to_symbols(genes).symbols.astype(str))
+    return tuple(sorted(set(to_symbols(genes).symbols.tolist())))
 
 
 def _losses(clean: AnnData, representation: Representation, key: str) -> list[str]:

@@ -107,7 +107,7 @@ class DiffusionConfig:
 
 @register
 class DiffusionMap(Representation):
-    """Diffusion map on the largest component of the kernel of :mod:`representations.graph`."""
+    """Diffusion map (Coifman 2006) of the largest component of a fuzzy neighbour graph."""
 
     name = "diffmap"
     Config = DiffusionConfig

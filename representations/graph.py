@@ -20,7 +20,8 @@ from representations.knn import EXACT_UP_TO, KnnIndex
 SEARCH_STEPS = 64
 REVERSE_THROUGH = 5
 CHUNK = 4096
-TIE = 1e-6
+TIE = 1e-5  # of a radius: as near as the k-th neighbour, but for rounding
+TWIN = 1e-3  # of a radius: the same cell, but for rounding
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,12 +57,12 @@ class FuzzyGraph:
         x_nd = self.index.x_nd
         query_md = np.ascontiguousarray(query_md, dtype=np.float32)
         near_mk = self.index.search(query_md, self.k)
-        near_dist_mk = np.sort(_distances(query_md, x_nd, *_pairs(near_mk)).reshape(near_mk.shape))
+        near_dist_mk = np.sort(self._to_training(query_md, *_pairs(near_mk)).reshape(near_mk.shape))
         rho_m, sigma_m = bandwidths(near_dist_mk)
         # Cells that may have the new cell among their neighbours are neighbours of its neighbours.
         through = _pattern(near_mk[:, :REVERSE_THROUGH], len(x_nd)) @ (self.weights_nn > 0)
         both = sp.coo_matrix(through.astype(bool) + _pattern(near_mk, len(x_nd)).astype(bool))
-        dist = _distances(query_md, x_nd, both.row, both.col)
+        dist = self._to_training(query_md, both.row, both.col)
         forward = membership(dist, rho_m[both.row], sigma_m[both.row])
         forward[dist > near_dist_mk[both.row, -1] * (1 + TIE)] = 0.0
         reverse = membership(dist, self.rho_n[both.col], self.sigma_n[both.col])
@@ -72,6 +73,10 @@ class FuzzyGraph:
         kernel.eliminate_zeros()
         return kernel
 
+    def _to_training(self, query_md: np.ndarray, row: np.ndarray, col: np.ndarray) -> np.ndarray:
+        dist = _distances(query_md, self.index.x_nd, row, col)
+        return _snap(dist, self.radius_n[col])
+
 
 def fuzzy_graph(x_nd: np.ndarray, *, k: int = 15, exact_up_to: int = EXACT_UP_TO) -> FuzzyGraph:
     """Build the kernel on training cells; ``k`` counts the cell itself, as in scanpy."""
@@ -81,6 +86,8 @@ def fuzzy_graph(x_nd: np.ndarray, *, k: int = 15, exact_up_to: int = EXACT_UP_TO
     near_nk = index.search(x_nd, k)
     row, col = _pairs(near_nk)
     dist_nk = _distances(x_nd, x_nd, row, col).reshape(near_nk.shape)
+    radius_n = dist_nk.max(axis=1)
+    dist_nk = _snap(dist_nk, radius_n[:, None])
     rho_n, sigma_n = bandwidths(np.sort(dist_nk, axis=1))
     forward = membership(dist_nk.ravel(), rho_n[row], sigma_n[row])
     directed = sp.csr_matrix((forward, (row, col)), shape=(n, n))
@@ -90,7 +97,7 @@ def fuzzy_graph(x_nd: np.ndarray, *, k: int = 15, exact_up_to: int = EXACT_UP_TO
     weights_nn.eliminate_zeros()
     weights_nn.sort_indices()
     return FuzzyGraph(
-        index=index, k=k, rho_n=rho_n, sigma_n=sigma_n, radius_n=dist_nk.max(axis=1),
+        index=index, k=k, rho_n=rho_n, sigma_n=sigma_n, radius_n=radius_n,
         weights_nn=weights_nn,
     )  # fmt: skip
 
@@ -134,6 +141,14 @@ def _pattern(near_mk: np.ndarray, n: int) -> sp.csr_matrix:
     row, col = _pairs(near_mk)
     ones = np.ones(row.size, dtype=np.float32)
     return sp.csr_matrix((ones, (row, col)), shape=(len(near_mk), n))
+
+
+def _snap(dist: np.ndarray, radius: np.ndarray) -> np.ndarray:
+    """Distance 0 for twins: projected in another batch, a cell is off by a rounding error.
+
+    Taken at its word, such an error would be the cell's ``rho`` and change its whole row.
+    """
+    return np.where(dist < TWIN * radius, 0.0, dist)
 
 
 def _distances(a: np.ndarray, b: np.ndarray, row: np.ndarray, col: np.ndarray) -> np.ndarray:

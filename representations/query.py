@@ -5,6 +5,7 @@ Whatever had to be done to the file is said, in a list of remarks.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,10 @@ def read_h5ad(path: str | Path) -> AnnData:
     if not path.is_file():
         raise InputError(f"{path}: no such file; give the path of an .h5ad file")
     try:
-        return ad.read_h5ad(path)
+        with warnings.catch_warnings():
+            # Repeated names are summed or refused by prepare, which says so.
+            warnings.filterwarnings("ignore", message=".*names are not unique")
+            return ad.read_h5ad(path)
     except (OSError, KeyError, ValueError, ad.io.IORegistryError) as error:
         first = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(f"{path}: not a readable .h5ad file ({first})") from error

@@ -47,6 +47,8 @@ def read_saved(folder: str | Path) -> tuple[dict[str, Any], dict[str, np.ndarray
         raise damaged(folder, f"{META_FILE}: {error}") from error
     if not isinstance(meta, dict) or any(key not in meta for key in META_KEYS):
         raise damaged(folder, f"{META_FILE} lacks one of {', '.join(META_KEYS)}")
+    if not isinstance(meta["name"], str):
+        raise damaged(folder, f"{META_FILE}: the name is no text")
     if hashlib.sha256(data).hexdigest() != meta["arrays_sha256"]:
         raise damaged(folder, f"{ARRAY_FILE} is not the one {META_FILE} was saved with")
     try:

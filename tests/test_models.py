@@ -23,7 +23,9 @@ from clip_align.temperature import temperatures
 SMALL = TowerConfig(width=32, depth=2)
 
 
-def build(config: ModelConfig, *, seed: int = 0, cell: int = 7, marker: int = 5) -> DiffMapProteinCLIP:
+def build(
+    config: ModelConfig, *, seed: int = 0, cell: int = 7, marker: int = 5
+) -> DiffMapProteinCLIP:
     with seeded(seed):
         return models.get(config.name)(cell, marker, config)
 
@@ -81,7 +83,9 @@ def test_initial_weights_follow_from_the_seed(name: str) -> None:
     first, again, other = (build(config(name=name), seed=seed) for seed in (3, 3, 4))
     same = [torch.equal(a, b) for a, b in zip(first.parameters(), again.parameters(), strict=True)]
     assert all(same)
-    differ = [torch.equal(a, b) for a, b in zip(first.parameters(), other.parameters(), strict=True)]
+    differ = [
+        torch.equal(a, b) for a, b in zip(first.parameters(), other.parameters(), strict=True)
+    ]
     assert not all(differ)
 
 

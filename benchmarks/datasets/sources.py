@@ -20,8 +20,7 @@ from benchmarks.datasets.errors import SourceUnavailable
 from representations.errors import InputError
 from representations.io import explained_disk_errors
 
-CONNECT_SECONDS: Final = 10
-READ_SECONDS: Final = 60
+TIMEOUT: Final = (10, 60)  # seconds to connect, and between two pieces
 
 
 class Source(Protocol):
@@ -88,26 +87,19 @@ class UrlFile:
         return self.url
 
     def download(self, folder: Path, *, progress: bool) -> Path:
-        """Let pooch stream the file into ``folder``.
-
-        The hash is left to the caller, who sets a wrong file aside.
-        """
-        timeout = (CONNECT_SECONDS, READ_SECONDS)
-        visible = progress and sys.stderr.isatty()
-        downloader = pooch.HTTPDownloader(timeout=timeout, progressbar=visible)
+        """Let pooch stream the file into ``folder``; raise ``SourceUnavailable`` if it cannot."""
+        # Not pooch.retrieve: it deletes a file with a wrong hash, which fetch sets aside.
+        path = folder / self.filename
+        stream = pooch.HTTPDownloader(
+            progressbar=progress and sys.stderr.isatty(), chunk_size=1 << 20, timeout=TIMEOUT
+        )
         try:
-            path = pooch.retrieve(
-                self.url, known_hash=None, fname=self.filename, path=folder, downloader=downloader
-            )
+            stream(self.url, str(path), None)
         except requests.RequestException as error:
-            raise _unavailable(self, _reason(error)) from error
-        return Path(path)
-
-
-def _reason(error: requests.RequestException) -> str:
-    if error.response is not None:
-        return f"HTTP {error.response.status_code}"
-    return type(error).__name__
+            answer = error.response
+            reason = type(error).__name__ if answer is None else f"HTTP {answer.status_code}"
+            raise _unavailable(self, reason) from error
+        return path
 
 
 @dataclass(frozen=True, kw_only=True)

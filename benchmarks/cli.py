@@ -1,0 +1,154 @@
+"""``python -m benchmarks``: parse, call one function, say what happened."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import tyro
+from tyro.conf import FlagCreatePairsOff, Positional, arg
+
+from benchmarks import datasets, records, tables
+from benchmarks.datasets import commands
+from benchmarks.figures import write_figures
+from benchmarks.run import Report, run_suite
+from benchmarks.suites import SEEDS_FULL, SEEDS_QUICK, suites
+from benchmarks.tasks import tasks
+from benchmarks.terminal import show_suite
+from representations.errors import InputError
+
+RESULTS = Path("results")
+LOGS = Path("runs/benchmark/tensorboard")
+SuiteName = Annotated[Positional[str], arg(metavar="SUITE")]
+Names = Positional[tuple[str, ...]]
+OutFile = Annotated[Path, arg(aliases=["-o"], metavar="OUT.h5ad")]
+
+
+def list_all() -> None:
+    """List suites, tasks and data sets."""
+    for name in suites.names():
+        suite = suites.get(name)
+        print(f"suite    {name:<16}{len(suite.rows)} rows: {suite.title}")
+    for name in tasks.names():
+        print(f"task     {name:<16}{(tasks.get(name).__doc__ or '').strip().splitlines()[0]}")
+    for name in datasets.names():
+        card = datasets.get(name)
+        print(f"dataset  {name:<16}{'+'.join(card.views)}: {card.title}")
+
+
+def run(
+    suite: SuiteName,
+    /,
+    *,
+    profile: Literal["quick", "full"] = "full",
+    seeds: int | None = None,
+    out: Path = RESULTS,
+    logs: Path = LOGS,
+    again: bool = False,
+    only: tuple[str, ...] = (),
+) -> None:
+    """Run a suite: one record a row and seed, then tables and figures. What exists is kept.
+
+    Args:
+        suite: Name of a suite; `list` shows them.
+        profile: Rows to run; quick is `make benchmark`.
+        seeds: How many seeds, from 0; 2 (quick) or 5 (full) unless given.
+        out: Folder that receives records/, tables/ and figures/.
+        logs: Folder for the TensorBoard events of every training.
+        again: Run rows that have a record already.
+        only: Only rows tested on these data sets.
+    """
+    grid = suites.get(suite)
+    count = (SEEDS_QUICK if profile == "quick" else SEEDS_FULL) if seeds is None else seeds
+    if count < 1:
+        raise InputError(f"--seeds {count}: give at least 1")
+    for name in only:
+        datasets.get(name)
+    rows = [row for row in grid.select(profile) if not only or row.test in only]
+    root = out / "records"
+    report = run_suite(grid.name, rows, range(count), root=root, logs=logs, again=again)
+    if records.load_all(grid.name, root):
+        show_suite(grid.name, root)
+        for path in _write(out):
+            print(f"written: {path}")
+    _say(report)
+
+
+def write_tables(*, out: Path = RESULTS, check: bool = False) -> int:
+    """Write tables and figures from records alone.
+
+    Args:
+        out: Folder with records/; tables/ and figures/ are written beside it.
+        check: Write nothing; exit with 1 if a table differs from its records.
+    """
+    if not check:
+        for path in _write(out):
+            print(path)
+        return 0
+    stale = tables.check(out / "records", out / "tables")
+    print(f"differ from their records: {', '.join(stale)}" if stale else "tables agree")
+    return int(bool(stale))
+
+
+def fetch(names: Names = (), /) -> None:
+    """Fetch data sets into the cache: those named, else all that can be reached.
+
+    Args:
+        names: Names of data sets.
+    """
+    commands.fetch(names)
+
+
+def export(name: Positional[str], /, *, out: OutFile) -> None:
+    """Write the canonical AnnData of a data set.
+
+    Args:
+        name: Name of the data set.
+        out: File to write.
+    """
+    commands.export(name, out)
+
+
+def card(names: Names = (), /) -> None:
+    """Print the facts of data sets in Markdown.
+
+    Args:
+        names: Names of data sets; all unless given.
+    """
+    for name in names or datasets.names():
+        print(datasets.card(name))
+
+
+Commands = dict[str, Callable[..., Any]]
+COMMANDS: Commands = {"list": list_all, "run": run, "tables": write_tables}
+DATASETS: Commands = {"fetch": fetch, "export": export, "card": card}
+
+
+def main(args: Sequence[str] | None = None) -> int | None:
+    """Run one command; without arguments, print the help."""
+    given = sys.argv[1:] if args is None else list(args)
+    if given[:1] == ["datasets"]:
+        return _dispatch(DATASETS, given[1:], "python -m benchmarks datasets")
+    if given in ([], ["-h"], ["--help"]):
+        print("`datasets fetch|export|card` handles the data; the other commands are:\n")
+    return _dispatch(COMMANDS, given, "python -m benchmarks")
+
+
+def _dispatch(known: Commands, given: Sequence[str], prog: str) -> int | None:
+    result: int | None = tyro.extras.subcommand_cli_from_dict(
+        known, prog=prog, args=list(given) or ["--help"], config=(FlagCreatePairsOff,)
+    )
+    return result
+
+
+def _write(out: Path) -> list[Path]:
+    root = out / "records"
+    return [*tables.write_tables(root, out / "tables"), *write_figures(root, out / "figures")]
+
+
+def _say(report: Report) -> None:
+    for skip in report.skipped:
+        print(f"skipped: {skip.train} -> {skip.test}: {skip.reason}")
+    print(f"{report.ran} rows run, {report.kept} kept, {report.seconds / 60:.1f} minutes")
