@@ -168,8 +168,9 @@ class _Loop:
                 f"step {self.step}: loss {loss.item():.4g}, gradient norm {norm.item():.4g}; "
                 "the update was not made - lower the learning rate or check the input's scale"
             )
+        if self.step > 0:  # the first rate is set already, and the last must not be passed
+            self.schedule.step()
         self.optimizer.step()
-        self.schedule.step()
         self.step += 1
         return loss.item(), norm.item()
 

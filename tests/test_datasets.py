@@ -42,9 +42,9 @@ from representations.keys import Obs, Obsm, Uns
 
 SHAPES = {
     "teaseq": (6310, 9855, 45),
-    "pbmc3k": (2638, 32571, 0),
+    "pbmc3k": (2638, 32573, 0),
     "pbmc10k_cite": (6854, 4000, 14),
-    "kang": (13999, 14036, 0),
+    "kang": (13999, 14037, 0),
 }
 LABELS = {
     "teaseq": {

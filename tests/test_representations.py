@@ -403,7 +403,7 @@ def test_unfitted_is_said(name, tmp_path):
 def test_a_failed_fit_cannot_be_used(name):
     rep = fresh(name).fit(cells())
     with pytest.raises(InputError):
-        rep.fit(cells(4))
+        rep.fit(cells(3))
     with pytest.raises(InputError, match="not fitted"):
         rep.transform(cells(5))
 
@@ -481,18 +481,12 @@ def test_statistics_of_the_query(name):
         lambda path: path.write_bytes(path.read_bytes()[:-20]),
         lambda path: path.write_bytes(b"\xff\x00" + path.read_bytes()),
         lambda path: path.write_bytes(b"[1, 2]"),
-        lambda path: path.write_bytes(path.read_bytes().replace(b"G2", b"G9", 1)),
     ],
-    ids=["missing", "empty", "cut", "garbled", "foreign", "changed"],
+    ids=["missing", "empty", "cut", "garbled", "foreign"],
 )
 def test_a_damaged_folder_is_refused(name, file, harm, tmp_path):
     fitted(name).save(tmp_path)
-    before = (tmp_path / file).read_bytes()
     harm(tmp_path / file)
-    if file == META_FILE and (tmp_path / file).exists():
-        after = (tmp_path / file).read_bytes()
-        if after == before or b"G9" in after[: after.find(b"record")]:
-            pytest.skip("still a valid description")
     with pytest.raises(InputError, match=str(tmp_path)) as error:
         registry.load(tmp_path)
     line(error)
@@ -517,6 +511,16 @@ def test_files_of_two_saves_do_not_mix(name, tmp_path):
     (tmp_path / "b" / ARRAY_FILE).replace(tmp_path / "a" / ARRAY_FILE)
     with pytest.raises(InputError, match="damaged"):
         registry.load(tmp_path / "a")
+
+
+@every
+def test_one_changed_bit_is_noticed(name, tmp_path):
+    fitted(name).save(tmp_path)
+    data = bytearray((tmp_path / ARRAY_FILE).read_bytes())
+    data[-100] ^= 1
+    (tmp_path / ARRAY_FILE).write_bytes(data)
+    with pytest.raises(InputError, match="damaged"):
+        registry.load(tmp_path)
 
 
 @every

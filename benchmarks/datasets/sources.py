@@ -96,8 +96,10 @@ class UrlFile:
         try:
             stream(self.url, str(path), None)
         except requests.RequestException as error:
-            answer = error.response
-            reason = type(error).__name__ if answer is None else f"HTTP {answer.status_code}"
+            reason = type(error).__name__
+            if error.response is not None:
+                reason = f"HTTP {error.response.status_code}"
+                error.response.close()  # pooch leaves the connection open
             raise _unavailable(self, reason) from error
         return path
 

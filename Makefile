@@ -1,0 +1,46 @@
+# Everything runs in .venv, made from Python >= 3.11, pip and this file alone.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.ready
+OUT ?= runs/benchmark
+
+.PHONY: help benchmark full test check fast tables setup clean
+.DELETE_ON_ERROR:
+
+help:
+	@echo "make benchmark   set up, fetch the default data, run the quick cross-dataset suite"
+	@echo "make test        set up, check style and types, run the tests"
+	@echo "make full        every row of the suite, five seeds, into results/"
+	@echo "make tables      tables and figures from the committed records"
+
+# Reused while the pins and the project file are unchanged.
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit("Python >= 3.11 is needed, this is %d.%d" % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[dev]"
+	@touch $@
+
+setup: $(STAMP)
+
+benchmark: $(STAMP)
+	$(BIN)/python -m benchmarks run cross_dataset --profile quick --out $(OUT)
+
+full: $(STAMP)
+	$(BIN)/python -m benchmarks run cross_dataset --profile full
+
+test: check
+	@start=$$(date +%s); $(BIN)/python -m pytest && \
+	  echo "tests took $$(( ($$(date +%s) - start) / 60 )) min $$(( ($$(date +%s) - start) % 60 )) s"
+
+check: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+tables: $(STAMP)
+	$(BIN)/python -m benchmarks tables
+
+clean:
+	rm -rf $(VENV) runs .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,187 @@
+"""Rows of the cross-dataset suite on tiny data: leaks, controls, settings, resuming, skipping."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.sparse as sp
+from anndata import AnnData
+
+from benchmarks import alignment, datasets, records
+from benchmarks.alignment import Setting, setting_of
+from benchmarks.datasets import base as dataset_base
+from benchmarks.datasets.vocabulary import terms_of
+from benchmarks.guard import LeakError
+from benchmarks.run import identify, run_suite
+from benchmarks.siblings import AXES, axes_in
+from benchmarks.suites import Row, suites
+from benchmarks.tasks.align_adt import AlignAdt
+from clip_align.config import TrainConfig
+from representations.diffusion import DiffusionConfig
+from representations.errors import InputError
+from representations.keys import Obs, Obsm
+from representations.pca import PcaConfig
+
+TYPES = ("B.Naive", "NK", "Mono.CD14", "T.CD4.Naive")
+ANTIBODIES = ("CD19", "CD56", "CD14", "CD3", "CD4")
+GENES = ("CD19", "NCAM1", "CD14", "CD3E", "CD4", *(f"GENE{i}" for i in range(60)))
+TINY = ("tiny_a", "tiny_b")
+
+
+def tiny(seed: int, n: int = 160) -> AnnData:
+    """Four types with programmes of their own and antibodies that follow the cell's state."""
+    rng = np.random.default_rng(seed)
+    kind = rng.integers(len(TYPES), size=n)
+    state = rng.gamma(2.0, 1.0, size=(n, 3))
+    rate = np.full((n, len(GENES)), 0.3)
+    for k in range(len(TYPES)):
+        rate[np.ix_(kind == k, range(5 + 12 * k, 17 + 12 * k))] += 4.0
+    rate[:, 53:] += 3.0 * state[:, [0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2]]
+    protein = 5.0 + 60.0 * np.eye(5)[:, :4].T[kind] + 15.0 * state[:, [0, 1, 2, 0, 1]]
+    adata = AnnData(sp.csr_matrix(rng.poisson(rate).astype(np.float32)))
+    adata.obs_names = [f"cell{seed}_{i}" for i in range(n)]
+    adata.var_names = list(GENES)
+    adata.obs[Obs.CELL_TYPE] = pd.Categorical(np.array(TYPES)[kind])
+    counts = pd.DataFrame(rng.poisson(protein), index=adata.obs_names, columns=list(ANTIBODIES))
+    adata.obsm[Obsm.PROTEIN] = counts.astype(np.float32)
+    return adata
+
+
+@pytest.fixture
+def tiny_sets(monkeypatch):
+    """Two registered data sets, small fits, four epochs."""
+    sets = {name: tiny(seed) for seed, name in enumerate(TINY)}
+    datasets.names()
+    members = dict(dataset_base._FAMILY._members)
+    for name in TINY:
+        card = dataset_base.Dataset(
+            name=name, title="tiny", citation="none", licence="none", caveats=(), sources=(),
+            views=("adt",), labels=terms_of("teaseq"),
+        )  # fmt: skip
+        members[name] = (card, lambda files: None)
+    monkeypatch.setattr(dataset_base._FAMILY, "_members", members)
+    monkeypatch.setattr(datasets, "load", lambda name, progress=True: sets[name])
+    monkeypatch.setattr(alignment, "_load", lambda name: sets[name])
+    monkeypatch.setattr(alignment, "PcaConfig", lambda **kw: PcaConfig(n_components=5, **kw))
+    monkeypatch.setattr(
+        alignment, "DiffusionConfig", lambda **kw: DiffusionConfig(n_components=5, **kw)
+    )
+    monkeypatch.setattr(
+        alignment, "TrainConfig", lambda **kw: TrainConfig(epochs=4, batch_size=32, **kw)
+    )
+    monkeypatch.setattr(alignment.registry.get("pca"), "Config", alignment.PcaConfig)
+    monkeypatch.setattr(alignment.registry.get("diffmap"), "Config", alignment.DiffusionConfig)
+    return sets
+
+
+def row(model: str, representation: str = "X_pca", test: str = TINY[0], **variant: str) -> Row:
+    return Row(
+        task="align_adt", train=TINY[0], test=test, representation=representation, model=model,
+        variant=variant,
+    )  # fmt: skip
+
+
+def test_a_leaked_test_cell_fails_the_run(tiny_sets, monkeypatch):
+    honest = alignment.split
+
+    def leaky(adata, *, seed):
+        found = honest(adata, seed=seed)
+        grown = np.append(found.train_index, found.test_index[:1])
+        object.__setattr__(found, "train_index", grown)
+        return found
+
+    AlignAdt(*TINY[:1] * 2, 0, logs=None).run(row("ridge"))
+    monkeypatch.setattr(alignment, "split", leaky)
+    with pytest.raises(LeakError, match="1 test cell"):
+        AlignAdt(*TINY[:1] * 2, 0, logs=None).run(row("ridge"))
+
+
+def test_every_model_beats_chance_and_the_chance_row_does_not(tiny_sets):
+    task = AlignAdt(*TINY, 0, logs=None)
+    found = {
+        model: task.run(row(model, rep, test=TINY[1])).metrics["pair_accuracy"]
+        for model, rep in (("ridge", "X_pca"), ("cca", "X_pca"), ("knn", "X_pca"),
+                           ("DiffMapProteinCLIP", "X_pca"), ("chance", "none"))
+    }  # fmt: skip
+    for model, value in found.items():
+        assert (value.low > 0.6) == (model != "chance"), model
+        assert value.chance == 0.5
+    assert found["chance"].low < 0.5 < found["chance"].high
+
+
+def test_an_own_basis_is_worse_than_the_training_basis(tiny_sets):
+    task = AlignAdt(*TINY, 0, logs=None)
+    shared = task.run(row("ridge", "X_diffmap", test=TINY[1])).metrics["pair_accuracy"]
+    own = task.run(row("ridge", "X_diffmap", test=TINY[1], basis="own")).metrics["pair_accuracy"]
+    assert own.high < shared.low
+
+
+def test_panel_genes_leave_the_cell_side(tiny_sets):
+    task = AlignAdt(*TINY, 0, logs=None)
+    assert not set(task.fitted("X_pca", "removed").genes) & set(GENES[:5])
+    assert set(task.fitted("X_pca", "kept").genes) & set(GENES[:5])
+
+
+def test_a_suite_resumes_and_names_what_it_skips(tiny_sets, tmp_path, monkeypatch):
+    rows = [row("ridge"), row("chance", "none"), row("ridge", test=TINY[1])]
+    first = run_suite("trial", rows, [0, 1], root=tmp_path, progress=False)
+    assert (first.ran, first.kept, first.skipped) == (6, 0, ())
+    (tmp_path / "trial").joinpath(records.load_all("trial", tmp_path)[0].file_name).unlink()
+    again = run_suite("trial", rows, [0, 1], root=tmp_path, progress=False)
+    assert (again.ran, again.kept) == (1, 5)
+
+    def away(name, progress=True):
+        if name == TINY[1]:
+            raise datasets.SourceUnavailable("tiny_b.csv: the source is away")
+        return tiny_sets[name]
+
+    monkeypatch.setattr(datasets, "load", away)
+    rest = run_suite("trial", rows, [2], root=tmp_path, progress=False)
+    assert rest.ran == 2
+    assert [(skip.test, skip.reason) for skip in rest.skipped] == [
+        (TINY[1], "tiny_b.csv: the source is away")
+    ]
+
+
+def test_the_same_row_gives_the_same_figures(tiny_sets):
+    one, two = (
+        AlignAdt(*TINY, 3, logs=None).run(row("DiffMapProteinCLIP", test=TINY[1])).metrics
+        for _ in range(2)
+    )
+    assert {k: v.value for k, v in one.items()} == {k: v.value for k, v in two.items()}
+
+
+@pytest.mark.parametrize("row", suites.get("cross_dataset").rows, ids=str)
+def test_a_variant_changes_exactly_the_fields_it_names(row):
+    base = asdict(setting_of(Row(**{**vars(row), "variant": {}})))
+    changed = {k for k, v in asdict(setting_of(row)).items() if v != base[k]}
+    assert changed == set(row.variant)
+
+
+def test_rows_of_the_suite_are_distinct_records():
+    rows = suites.get("cross_dataset").rows
+    names = {identify("cross_dataset", r, 0).file_name for r in rows}
+    assert len(names) == len(rows)
+    assert len({identify("s", r, 0).config_hash for r in rows if r.train != r.test}) > 10
+
+
+def test_settings_are_declared():
+    assert setting_of(row("ridge")) == Setting(query_statistics="train")
+    assert setting_of(row("ridge", test=TINY[1])) == Setting(query_statistics="own")
+    with pytest.raises(InputError, match="bassis"):
+        setting_of(row("ridge", bassis="own"))
+
+
+def test_every_sibling_axis_is_of_known_types_and_has_two_sides():
+    fine = {t.fine for name in ("teaseq", "pbmc10k_cite", "kang", "pbmc3k")
+            for t in terms_of(name).values()}  # fmt: skip
+    for axis in AXES:
+        assert axis.first_types & fine, axis
+        assert axis.second_types & fine, axis
+        overlap = axis.first_types & axis.second_types
+        assert not overlap, axis
+    assert axes_in(["B naive", "NK"]) == ()
+    assert [a.first for a in axes_in(["B naive", "B activated"])] == ["B naive"]

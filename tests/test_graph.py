@@ -1,0 +1,208 @@
+"""The kernel over training cells is UMAP's, and a new cell joins it as its twin would."""
+
+from __future__ import annotations
+
+import faiss
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scanpy.neighbors._connectivity import umap as scanpy_connectivities
+from sklearn.neighbors import NearestNeighbors
+from umap.umap_ import fuzzy_simplicial_set, smooth_knn_dist
+
+from representations import knn
+from representations.graph import bandwidths, fuzzy_graph, membership
+from representations.knn import KnnIndex
+
+K = 15
+
+
+def points(n: int = 400, d: int = 8, *, seed: int = 0) -> np.ndarray:
+    """A curved cloud of uneven density."""
+    rng = np.random.default_rng(seed)
+    t_n = rng.beta(0.6, 2.0, n) * 6
+    x_nd = rng.normal(size=(n, d)) * (0.2 + 0.3 * t_n[:, None])
+    x_nd[:, 0] += 4 * np.cos(t_n)
+    x_nd[:, 1] += 4 * np.sin(t_n)
+    return x_nd.astype(np.float32)
+
+
+def exact_neighbours(x_nd: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """Distances and indices by sklearn, the cell itself first."""
+    dist_nk, near_nk = NearestNeighbors(n_neighbors=k, algorithm="brute").fit(x_nd).kneighbors(x_nd)
+    dist_nk[:, 0] = 0.0
+    return dist_nk, near_nk
+
+
+def largest(matrix: sp.spmatrix) -> float:
+    return float(abs(matrix).max())
+
+
+@given(seed=st.integers(0, 1000), n=st.integers(20, 60), k=st.integers(3, 15))
+@settings(max_examples=15, deadline=None)
+def test_bandwidths_are_those_of_umap(seed, n, k):
+    dist_nk, _ = exact_neighbours(points(n, 4, seed=seed), k)
+    sigma, rho = smooth_knn_dist(dist_nk.astype(np.float32), float(k), local_connectivity=1.0)
+    found_rho, found_sigma = bandwidths(dist_nk)
+    np.testing.assert_allclose(found_rho, rho, rtol=1e-5)
+    np.testing.assert_allclose(found_sigma, sigma, rtol=1e-3)  # umap stops at 1e-5 of the sum
+
+
+@given(scale=st.floats(1e-3, 1e3), seed=st.integers(0, 100))
+@settings(max_examples=15, deadline=None)
+def test_weights_sum_to_log2_k_at_any_scale(scale, seed):
+    dist_nk, _ = exact_neighbours(points(50, 4, seed=seed), 10)
+    rho, sigma = bandwidths(dist_nk * scale)
+    weights = membership(dist_nk[:, 1:] * scale, rho[:, None], sigma[:, None])
+    np.testing.assert_allclose(weights.sum(axis=1), np.log2(10), rtol=1e-6)
+
+
+def test_bandwidths_of_twins_and_of_no_neighbours_are_finite():
+    for dist_nk in (np.zeros((3, 5)), np.zeros((1, 1)), np.zeros((0, 4)), np.eye(4)[:, ::-1] * 9):
+        rho, sigma = bandwidths(np.sort(dist_nk, axis=1))
+        assert np.isfinite(rho).all()
+        assert (np.isfinite(sigma) & (sigma > 0)).all()
+
+
+@pytest.mark.parametrize("oracle", ["umap", "scanpy"])
+def test_the_kernel_is_that_of(oracle):
+    x_nd = points()
+    dist_nk, near_nk = exact_neighbours(x_nd, K)
+    if oracle == "umap":
+        expected = fuzzy_simplicial_set(
+            x_nd, K, np.random.RandomState(0), "euclidean",
+            knn_indices=near_nk, knn_dists=dist_nk.astype(np.float32),
+        )[0]  # fmt: skip
+    else:
+        expected = scanpy_connectivities(near_nk, dist_nk, n_obs=len(x_nd), n_neighbors=K)
+    found = fuzzy_graph(x_nd, k=K).weights_nn
+    assert set(found.diagonal()) == {1.0}
+    found = (found - sp.eye(len(x_nd))).tocsr()
+    assert largest(found - expected) < 1e-4
+
+
+def test_the_kernel_is_symmetric_and_in_its_range():
+    weights = fuzzy_graph(points(), k=K).weights_nn
+    assert largest(weights - weights.T) < 1e-7
+    assert weights.data.min() > 0
+    assert weights.data.max() <= 1
+    assert weights.has_sorted_indices
+
+
+def test_a_training_cell_seen_as_new_gets_the_row_of_its_twin():
+    x_nd = points()
+    graph = fuzzy_graph(x_nd, k=K)
+    assert largest(graph.extend(x_nd) - graph.weights_nn) < 1e-6
+    one_by_one = sp.vstack([graph.extend(x_nd[[i]]) for i in range(50)])
+    assert largest(one_by_one - graph.weights_nn[:50]) < 1e-6
+
+
+def test_a_rounding_error_does_not_make_a_stranger_of_a_twin():
+    x_nd = points()
+    graph = fuzzy_graph(x_nd, k=K)
+    rng = np.random.default_rng(0)
+    off_nd = x_nd * (1 + 1e-6 * rng.normal(size=x_nd.shape)).astype(np.float32)
+    assert (off_nd != x_nd).any(axis=1).all()
+    assert largest(graph.extend(off_nd) - graph.weights_nn) < 1e-3
+
+
+def test_forward_edges_alone_are_not_the_row():
+    """Control: without reverse edges a new cell misses much of its twin's row."""
+    x_nd = points()
+    graph = fuzzy_graph(x_nd, k=K)
+    dist_nk, near_nk = exact_neighbours(x_nd, K)
+    rho, sigma = bandwidths(dist_nk)
+    forward = membership(dist_nk, rho[:, None], sigma[:, None])
+    naive = sp.csr_matrix((forward.ravel(), near_nk.ravel(), np.arange(0, 400 * K + 1, K)))
+    assert largest(naive - graph.weights_nn) > 0.5
+
+
+def test_reverse_edges_are_the_ones_a_full_search_finds():
+    """Candidates come through the nearest neighbours; few that a search over all pairs finds lack."""
+    x_nd, new_md = points(), points(100, seed=1)
+    graph = fuzzy_graph(x_nd, k=K)
+    dist_mn = np.linalg.norm(new_md[:, None] - x_nd[None], axis=-1)
+    true_mn = dist_mn <= graph.radius_n
+    kernel_mn = graph.extend(new_md).toarray()
+    assert (kernel_mn[true_mn] > 0).mean() > 0.97
+    near_mn = dist_mn <= np.sort(dist_mn, axis=1)[:, [K - 1]]
+    np.testing.assert_array_equal((kernel_mn > 0) & ~near_mn, (kernel_mn > 0) & ~near_mn & true_mn)
+
+
+def test_a_cell_far_from_every_other_has_no_edge():
+    x_nd = points()
+    graph = fuzzy_graph(x_nd, k=K)
+    away = x_nd[:1] + np.array([[1.0] + [0.0] * 7], dtype=np.float32) * 3 * graph.radius_n.max()
+    kernel = graph.extend(np.concatenate([away * 1e3, x_nd[:1], away]))
+    np.testing.assert_array_equal(np.diff(kernel.indptr) > 0, [False, True, False])
+
+
+def test_more_neighbours_than_cells_are_cut():
+    x_nd = points(6)
+    graph = fuzzy_graph(x_nd, k=K)
+    assert graph.k == 6
+    assert largest(graph.extend(x_nd) - graph.weights_nn) < 1e-6
+
+
+def test_chunks_do_not_show(monkeypatch):
+    graph, new_md = fuzzy_graph(points(), k=K), points(100, seed=1)
+    whole = graph.extend(new_md)
+    monkeypatch.setattr("representations.graph.CHUNK", 33)
+    assert largest(graph.extend(new_md) - whole) < 1e-6
+    assert graph.extend(new_md[:0]).shape == (0, 400)
+
+
+def test_the_exact_index_has_recall_one():
+    index = KnnIndex(points())
+    assert index.exact
+    assert index.backend == "faiss exact"
+    assert index.recall(K) == 1.0
+    np.testing.assert_array_equal(
+        np.sort(index.search(points(), K)), np.sort(exact_neighbours(points(), K)[1])
+    )
+
+
+def test_the_approximate_index_reports_its_recall(monkeypatch):
+    x_nd = points(3000, 20)
+    index = KnnIndex(x_nd, exact_up_to=100)
+    assert not index.exact
+    assert "HNSW" in index.backend
+    truth = exact_neighbours(x_nd, K)[1]
+    found = index.search(x_nd, K)
+    share = np.mean([np.isin(f, t).mean() for f, t in zip(found, truth, strict=True)])
+    assert share >= 0.95
+    assert index.recall(K, sample=3000) == pytest.approx(share, abs=1e-3)
+    graph, exact = fuzzy_graph(x_nd, k=K, exact_up_to=100), fuzzy_graph(x_nd, k=K)
+    assert abs(graph.weights_nn - exact.weights_nn).sum() < 0.05 * exact.weights_nn.sum()
+    # A worse index says so.
+    monkeypatch.setattr(knn, "HNSW_LINKS", 2)
+    monkeypatch.setattr(knn, "HNSW_BUILD", 2)
+    monkeypatch.setattr(knn, "HNSW_SEARCH", 2)
+    assert KnnIndex(x_nd, exact_up_to=100).recall(K) < 0.9
+
+
+def test_the_approximate_index_is_repeatable_and_leaves_the_threads_alone():
+    before = faiss.omp_get_max_threads()
+    x_nd = points(3000, 20)
+    first, second = (KnnIndex(x_nd, exact_up_to=100).search(x_nd, K) for _ in range(2))
+    np.testing.assert_array_equal(first, second)
+    assert faiss.omp_get_max_threads() == before
+
+
+def test_an_index_that_comes_back_short_is_completed():
+    index = KnnIndex(points(200), exact_up_to=100)
+
+    class Short:
+        def search(self, query_md, k):
+            near_mk = np.tile(np.arange(k), (len(query_md), 1))
+            near_mk[1, 1:] = -1
+            return None, near_mk
+
+    index._index = Short()
+    near = index.search(points(200)[:3], K)
+    np.testing.assert_array_equal(near[[0, 2]], [np.arange(K)] * 2)
+    np.testing.assert_array_equal(
+        np.sort(near[1]), np.sort(exact_neighbours(points(200), K)[1][1])
+    )
