@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import faiss
 import numpy as np
 import pytest
@@ -10,11 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scanpy.neighbors._connectivity import umap as scanpy_connectivities
 from sklearn.neighbors import NearestNeighbors
-from umap.umap_ import fuzzy_simplicial_set, smooth_knn_dist
 
 from representations import knn
 from representations.graph import bandwidths, fuzzy_graph, membership
 from representations.knn import KnnIndex
+
+with warnings.catch_warnings():  # umap says at import that its Tensorflow part is missing
+    warnings.simplefilter("ignore", ImportWarning)
+    from umap.umap_ import fuzzy_simplicial_set, smooth_knn_dist
 
 K = 15
 
