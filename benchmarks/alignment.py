@@ -8,6 +8,7 @@ unlabelled query cells (``query_statistics: own``, transductive) unless the vari
 from __future__ import annotations
 
 import time
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from functools import cache, cached_property
 from pathlib import Path
@@ -111,6 +112,19 @@ class AlignmentTask:
             },
         )
 
+    def embeddings(self, row: Row) -> PairedCells:
+        """Test pairs of a model's row in its joint space: unit vectors on both sides."""
+        if row.model not in models.names():
+            raise InputError(f"{row.model} has no joint space; give {', '.join(models.names())}")
+        setting = setting_of(row)
+        test, model = self._test_pairs(row.representation, setting), self._trained(row, setting)
+        return PairedCells(
+            cell_nd=model.model.embed_cells(test.cell_nd),
+            marker_nm=model.model.embed_markers(test.marker_nm),
+            ids_n=test.ids_n,
+            types_n=test.types_n,
+        )
+
     # what the rows share
 
     @cached_property
@@ -212,14 +226,17 @@ class AlignmentTask:
         key = (row.model, row.representation, setting.panel_genes)
         if key not in self._models:
             config = TrainConfig(model=ModelConfig(name=row.model), seed=self.seed)
-            known = [self._known_pairs(part, row, setting) for part in ("train", "validation")]
-            if self.logs is None:
-                self._models[key] = train(*known, config, progress=False)
-            else:
-                name = "-".join((self.view, self.train_name, self.test_name, *key))
-                with Monitor(Path(self.logs) / name / f"seed{self.seed}") as monitor:
-                    self._models[key] = train(*known, config, monitor=monitor, progress=False)
+            known = self._known_pairs("train", row, setting)
+            held = self._known_pairs("validation", row, setting)
+            with self._monitor(key) as monitor:
+                self._models[key] = train(known, held, config, monitor=monitor, progress=False)
         return self._models[key]
+
+    def _monitor(self, key: tuple[str, ...]) -> AbstractContextManager[Monitor | None]:
+        if self.logs is None:
+            return nullcontext()
+        name = "-".join((self.view, self.train_name, self.test_name, *key))
+        return Monitor(Path(self.logs) / name / f"seed{self.seed}")
 
     def _baseline(self, row: Row, setting: Setting) -> baselines.Baseline:
         known, held = (self._known_pairs(part, row, setting) for part in ("train", "validation"))

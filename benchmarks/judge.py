@@ -41,7 +41,7 @@ def judge(
     dataset
         Key of the bootstrap: two models on the same cells share their resampling.
     """
-    evidence = retrieve(similarity, pools, pairs.types_n)
+    evidence = retrieve(similarity, pools, pairs.types_n.tolist())
     weights_bn = bootstrap_weights(
         pairs.ids_n[evidence.cells].tolist(),
         dataset=dataset,

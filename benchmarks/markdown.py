@@ -9,11 +9,15 @@ from typing import Any
 import pandas as pd
 
 from benchmarks import metrics
+from benchmarks.suites import suites
 from representations.errors import InputError
 
 HEADLINES = (
-    *("pair_accuracy", "recall@1", "recall@10", "type_match@1"),
+    *("pair_accuracy", "recall@1", "recall@10", "type_match@1", "type_match@1[coarse]"),
     *("accuracy", "balanced_accuracy", "macro_f1"),
+    *("time_ratio", "seconds_ours", "seconds_scanpy", "peak_mb_ours", "peak_mb_scanpy"),
+    *("fit_transform_s", "transform_cells_per_s"),
+    *("subspace_cosine", "knn_recall", "knn_recall_scanpy"),
 )
 
 
@@ -26,6 +30,8 @@ def markdown(table: pd.DataFrame, suite: str) -> str:
         "are paired on the same cells, pools and seeds; p values are Holm-corrected in a section.",
         "",
     ]
+    if suite in suites.names() and suites.get(suite).note:
+        lines += [suites.get(suite).note, ""]
     for (task, train, test), section in table.groupby(["task", "train", "test"], sort=True):
         lines += [f"## {_short(str(train))} → {_short(str(test))}: {task}", ""]
         lines += [f"Trained on `{train}`, tested on `{test}`.", "", *_main(section), ""]
@@ -43,7 +49,7 @@ def _main(section: pd.DataFrame) -> Iterator[str]:
     yield _row("model", "features", "variant", *map(_title, shown), *units)
     yield _row(*["---"] * 3, *["---:"] * (len(shown) + 5))
     for _, row, figures in _runs(section, lead):
-        cells = [_interval(figures[name]) if name in figures else "" for name in shown]
+        cells = [interval(figures[name]) if name in figures else "" for name in shown]
         main = figures.get(lead, row)
         yield _row(
             *(row["model"], row["representation"], _variant(row["variant"])),
@@ -57,7 +63,8 @@ def _main(section: pd.DataFrame) -> Iterator[str]:
             ),
         )
     chance = section.groupby("metric")["chance"].mean()
-    yield _row("*chance*", "", "", *(_number(chance[name]) for name in shown), *[""] * 5)
+    if chance[shown].notna().any():
+        yield _row("*chance*", "", "", *(_number(chance[name]) for name in shown), *[""] * 5)
 
 
 def _siblings(section: pd.DataFrame) -> Iterator[str]:
@@ -68,7 +75,7 @@ def _siblings(section: pd.DataFrame) -> Iterator[str]:
         pair = row["metric"].partition("[")[2].rstrip("]").replace("|", " / ")
         yield _row(
             *(pair, row["model"], row["representation"], _variant(row["variant"])),
-            *(_interval(row), _number(row["chance"]), row["support"]),
+            *(interval(row), _number(row["chance"]), row["support"]),
         )
 
 
@@ -97,11 +104,14 @@ def _row(*cells: object) -> str:
 
 
 def _number(value: float) -> str:
-    return "" if pd.isna(value) else f"{value:.3f}"
+    return "" if pd.isna(value) else f"{value:.3f}" if abs(value) < 100 else f"{value:,.0f}"
 
 
-def _interval(row: pd.Series) -> str:
-    return f"{row['value']:.3f} [{row['low']:.3f}, {row['high']:.3f}]"
+def interval(row: pd.Series) -> str:
+    """Value and interval; a figure without chance that was measured once has none."""
+    value, low, high = (_number(row[name]) for name in ("value", "low", "high"))
+    once = pd.isna(row["chance"]) and row["low"] == row["high"]
+    return value if once else f"{value} [{low}, {high}]"
 
 
 def _difference(row: pd.Series) -> str:

@@ -1,4 +1,4 @@
-"""Running a suite: rows in, records out. What exists is skipped, what cannot be reached is named."""
+"""Running a suite: rows in, records out. What exists is kept, what cannot be reached is named."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tqdm.auto import tqdm
 
 from benchmarks import datasets, records
 from benchmarks.suites import Row
-from benchmarks.tasks import tasks
+from benchmarks.tasks import Outcome, tasks
 
 PACKAGES = ("clip_align", "torch", "scanpy", "anndata", "numpy", "scikit-learn", "faiss-cpu")
 
@@ -98,7 +98,7 @@ def run_suite(
                 kept += 1
             else:
                 outcome = task.run(row)
-                records.save(_record(identity, outcome.metrics, outcome.timings), root)
+                records.save(_record(identity, outcome), root)
                 ran += 1
             bar.update()
     bar.close()
@@ -122,13 +122,13 @@ def identify(suite: str, row: Row, seed: int) -> records.Run:
     )
 
 
-def _record(identity: records.Run, metrics: object, timings: object) -> records.Record:
+def _record(identity: records.Run, outcome: Outcome) -> records.Record:
     return records.Record.model_validate(
         {
             **identity.model_dump(by_alias=True),
-            "metrics": metrics,
-            "timings": timings,
-            "versions": {name: importlib.metadata.version(name) for name in PACKAGES},
+            "metrics": outcome.metrics,
+            "timings": outcome.timings,
+            "versions": {**{x: importlib.metadata.version(x) for x in PACKAGES}, **outcome.facts},
             "git_commit": git_commit(),
             "created": datetime.now(UTC).replace(microsecond=0),
         }
@@ -138,7 +138,7 @@ def _record(identity: records.Run, metrics: object, timings: object) -> records.
 def git_commit() -> str | None:
     """Commit of the working tree, None outside a checkout."""
     try:
-        found = subprocess.run(  # noqa: S603 - fixed arguments
+        found = subprocess.run(
             ["git", "rev-parse", "HEAD"],  # noqa: S607 - whichever git the user has
             capture_output=True, text=True, check=True, cwd=Path(__file__).parent,
         )  # fmt: skip

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import records
+from benchmarks.markdown import HEADLINES, interval
 from benchmarks.tidy import tidy
 
 WIDTH = 140
@@ -26,35 +27,35 @@ def show_suite(suite: str, root: Path, *, console: Console | None = None) -> Non
 
 
 def _section(task: str, train: str, test: str, section: pd.DataFrame) -> Table:
-    first = section.iloc[0]
+    first, found = section.iloc[0], set(section["metric"])
+    columns = [name for name in COLUMNS if name in found] or [n for n in HEADLINES if n in found]
+    columns = columns or sorted(found)
+    compared = bool(section["reference"].notna().any())
     names = " -> ".join(side.partition("@")[0] for side in (train, test))
     title = f"{names} ({task}): n {first['n']}, pool {first['pool']}, {first['seeds']} seeds"
+    title = title.replace(", pool <NA>", "")
     shown = Table(title=title, title_justify="left", header_style="bold")
     for name in ("model", "features", "variant"):
         shown.add_column(name)
-    for name in (*COLUMNS, "difference to ridge"):
+    for name in (*columns, *["difference to ridge"] * compared):
         shown.add_column(name, justify="right")
     runs = [
-        ({row["metric"]: row for _, row in rows.iterrows()}, key)
+        ({row["metric"]: row for _, row in rows.iterrows()}, tuple(map(str, key)))
         for key, rows in section.groupby(["model", "representation", "variant"])
     ]
     for figures, (model, representation, variant) in sorted(
-        runs, key=lambda run: -float(run[0][COLUMNS[0]]["value"])
+        runs, key=lambda run: -float(run[0][columns[0]]["value"])
     ):
         changed = ", ".join(f"{k}={v}" for k, v in json.loads(variant).items())
-        cells = [_interval(figures[name]) if name in figures else "" for name in COLUMNS]
-        lead = figures[COLUMNS[0]]
+        cells = [interval(figures[name]) if name in figures else "" for name in columns]
+        lead = figures[columns[0]]
         gap = _gap(lead) if str(lead["reference"]).startswith("ridge") else ""
-        shown.add_row(model, representation.removeprefix("X_"), changed, *cells, gap)
+        shown.add_row(model, representation.removeprefix("X_"), changed, *cells, *[gap] * compared)
     chance = section.groupby("metric")["chance"].mean()
-    shown.add_row(
-        "chance line", "", "", *(f"{chance.get(c, float('nan')):.3f}" for c in COLUMNS), ""
-    )
+    if chance[columns].notna().any():
+        line = (f"{chance[name]:.3f}" for name in columns)
+        shown.add_row("chance line", "", "", *line, *[""] * compared)
     return shown
-
-
-def _interval(row: pd.Series) -> str:
-    return f"{row['value']:.3f} [{row['low']:.3f}, {row['high']:.3f}]"
 
 
 def _gap(row: pd.Series) -> str:

@@ -36,7 +36,7 @@ def read_h5ad(path: str | Path) -> AnnData:
             # Repeated names are summed or refused by prepare, which says so.
             warnings.filterwarnings("ignore", message=".*names are not unique")
             return ad.read_h5ad(path)
-    except (OSError, KeyError, ValueError, ad.io.IORegistryError) as error:
+    except Exception as error:  # anndata and h5py raise many kinds for a file that is foreign
         first = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(f"{path}: not a readable .h5ad file ({first})") from error
 

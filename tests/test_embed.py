@@ -6,9 +6,9 @@ Every case ends in a result with a remark, or in one line, exit code 2 and no ou
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,25 +19,26 @@ import pytest
 import scipy.sparse as sp
 from anndata import AnnData
 
-from benchmarks.splits import split
 from clip_align.checkpoint import CONFIG, METRICS, load_run
 from clip_align.cli import main
-from clip_align.embed import embed, embed_file
+from clip_align.embed import embed
 from clip_align.holdout import hold_out
-from clip_align.markers import marker_genes
+from clip_align.losses import losses
+from clip_align.markers import available_markers, marker_genes
 from clip_align.train_file import FileTraining, train_file
 from representations import registry
 from representations.console import run_cli
 from representations.errors import InputError
 from representations.genes import gene_table
 from representations.keys import Obs, Obsm, Uns
+from representations.query import read_h5ad
 
 TINY = [
     "--train.epochs", "8", "--train.batch-size", "128", "--train.learning-rate", "3e-3",
     "--train.model.embed-dim", "24", "--train.model.cell.width", "64",
     "--train.model.marker.width", "64",
 ]  # fmt: skip
-N_TRAIN, N_QUERY = 1200, 300
+N_TRAIN, N_QUERY = 1000, 250
 
 
 def run_main(*args: object) -> int:
@@ -50,7 +51,9 @@ def run_main(*args: object) -> int:
 @pytest.fixture(scope="session")
 def cells(teaseq: AnnData) -> AnnData:
     order = np.random.default_rng(0).permutation(teaseq.n_obs)[: N_TRAIN + N_QUERY]
-    return teaseq[order].copy()
+    total_g = np.asarray(teaseq.X.sum(axis=0)).ravel()
+    panel = teaseq.var_names.isin(marker_genes(available_markers(teaseq, "adt"), "adt"))
+    return teaseq[order, panel | (total_g >= np.sort(total_g)[-2500])].copy()
 
 
 @pytest.fixture(scope="session")
@@ -82,7 +85,7 @@ def expected(run: Path, cells: AnnData) -> AnnData:
 class Outcome:
     def __init__(self, code: int, out: Path, captured: pytest.CaptureResult[str]) -> None:
         self.code, self.out, self.err = code, out, captured.err
-        self.adata = ad.read_h5ad(out) if out.exists() else None
+        self.adata = read_h5ad(out) if out.exists() else None
 
 
 @pytest.fixture
@@ -191,7 +194,6 @@ def test_an_interrupted_training_leaves_no_run(
     folder = tmp_path / "r"
     options = [*TINY, "--train.epochs", "1"]
     assert run_main("train", data, "-o", folder, *options) == 0
-    calls = iter([None, error])
 
     def interrupt(*_: object) -> dict[str, float]:
         raise error
@@ -199,7 +201,6 @@ def test_an_interrupted_training_leaves_no_run(
     monkeypatch.setattr("clip_align.train.validation_scalars", interrupt)
     with pytest.raises(BaseException):  # noqa: B017, PT011 - whatever was raised
         train_file(data, folder, FileTraining(), overwrite=True, progress=False)
-    assert next(calls) is None
     assert not (folder / CONFIG).exists()
     with pytest.raises(InputError, match="missing"):
         load_run(folder)
@@ -212,21 +213,25 @@ def test_an_interrupted_training_leaves_no_run(
         (["--train.epochs", "0"], "epochs=0"),
         (["--representation", "diffmp"], "did you mean 'diffmap'"),
         (["--validation-share", "1.5"], "validation share 1.5"),
-        (["--train.learning-rate", "1e3", "--train.max-grad-norm", "1e30"], "training stopped"),
     ],
 )
 def test_a_plan_that_cannot_work_is_one_line(
     options: list[str], told: str, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    if told == "training stopped":
-        adata = ad.read_h5ad(data)
-        options = ["--train.epochs", "1"]
-        adata.obsm[Obsm.PROTEIN] = adata.obsm[Obsm.PROTEIN].astype(float)
-        pytest.skip("covered by the step's own test")
     assert run_main("train", data, "-o", tmp_path / "r", *options) == 2
     captured = capsys.readouterr().err
     assert told in captured
     assert "Traceback" not in captured
+    assert not (tmp_path / "r" / CONFIG).exists()
+
+
+def test_a_loss_that_is_nan_stops_training_in_one_line(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(losses._members, "info_nce", lambda aligned: aligned.scale * np.nan)
+    assert run_main("train", data, "-o", tmp_path / "r", *TINY) == 2
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last.startswith(f"error: {data}: training stopped at step 0")
     assert not (tmp_path / "r" / CONFIG).exists()
 
 
@@ -334,13 +339,13 @@ def test_neither_order_nor_company_of_cells_matters(
         np.testing.assert_allclose(some.obsm[key], expected.obsm[key][order], atol=1e-5)
 
 
-def test_own_statistics_undo_a_shift_of_the_instrument(
+def test_own_statistics_hardly_move_cells_of_the_same_laboratory(
     tried: Callable[..., Outcome], query: AnnData, expected: AnnData
 ) -> None:
     outcome = tried(query, "--statistics", "own")
     assert outcome.code == 0
     assert outcome.adata.uns[Uns.CLIP]["statistics"] == "own"
-    # cells of the same laboratory hardly move; one marker stained twice as deep does not matter
+    # cells of the same laboratory hardly move
     cosine_n = (outcome.adata.obsm[Obsm.CLIP_CELL] * expected.obsm[Obsm.CLIP_CELL]).sum(axis=1)
     assert cosine_n.mean() > 0.9
     few = tried(query[:5].copy(), "--statistics", "own")
@@ -390,17 +395,15 @@ def test_log_normalised_values_agree_with_counts(
 def test_duplicate_genes_are_summed(
     tried: Callable[..., Outcome], query: AnnData, expected: AnnData
 ) -> None:
-    halves = ad.concat([query, query], axis="var", merge="same")
-    halves.X = halves.X / 2  # two columns of each gene, half the counts in each
-    halves.X.data = np.ceil(halves.X.data * 2) / 2
-    halves.obsm = query.obsm
-    doubled = halves.copy()
-    doubled.X = (halves.X * 2).astype(np.float32)  # depth doubles too: normalised away
-    doubled.write_h5ad(path := Path(os.environ["PYTEST_TMP"]) / "q.h5ad") if False else None
-    outcome = tried(doubled)
+    twice = AnnData(X=sp.hstack([query.X, query.X], format="csr"), obs=query.obs)
+    with pytest.warns(UserWarning, match="Variable names are not unique"):
+        twice.var_names = [*query.var_names, *query.var_names]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        outcome = tried(twice)
     assert outcome.code == 0
     assert "duplicate gene names: their counts are summed" in outcome.err
-    np.testing.assert_allclose(
+    np.testing.assert_allclose(  # twice the depth is normalised away
         outcome.adata.obsm[Obsm.CLIP_CELL], expected.obsm[Obsm.CLIP_CELL], atol=1e-4
     )
 
@@ -487,7 +490,7 @@ def other_genes(adata: AnnData) -> AnnData:
     ("spoil", "told"),
     [
         (no_counts, "no counts"),
-        (scaled, "no counts"),
+        (scaled, "negative values"),
         (no_matrix, "0 genes"),
         (no_cells, "0 cells"),
         (nan, "nan or infinite"),
@@ -543,7 +546,7 @@ def test_a_representation_of_another_run_is_noticed(run: Path, query: AnnData) -
 def command(*args: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "clip_align", *map(str, args)],
-        capture_output=True, text=True, timeout=120, check=False,
+        capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
 
 

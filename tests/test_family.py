@@ -1,4 +1,4 @@
-"""A family: names are unique, near misses are named, files and other distributions join by themselves."""
+"""Names are unique, near misses are named, files and other distributions join by themselves."""
 
 from __future__ import annotations
 

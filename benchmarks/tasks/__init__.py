@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from benchmarks.records import MetricValue
@@ -13,10 +13,14 @@ from representations.family import Family
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """Figures of one row and seed, and the seconds its steps took."""
+    """Figures of one row and seed, and the seconds its steps took.
+
+    ``facts`` are told beside the versions of a record: what else the figures depend on.
+    """
 
     metrics: Mapping[str, MetricValue]
     timings: Mapping[str, float]
+    facts: Mapping[str, str] = field(default_factory=dict)
 
 
 class Task(Protocol):

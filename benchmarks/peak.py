@@ -1,0 +1,68 @@
+"""Peak memory of one diffusion map, in a process of its own: ``python -m benchmarks.peak``."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import resource
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.diffmaps import SIDES, one_thread, warm_up
+
+MB = 1e6
+
+
+def peak_mb(side: str, x_nd: np.ndarray, *, n_components: int, seed: int = 0) -> float:
+    """Megabytes that a call adds at its peak to what its process held before, JIT warm.
+
+    Parameters
+    ----------
+    side
+        Name in :data:`benchmarks.diffmaps.SIDES`.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "x.npy"
+        np.save(path, x_nd)
+        words = [side, str(path), str(n_components), str(seed)]
+        found = subprocess.run(  # noqa: S603 - this interpreter, this module
+            [sys.executable, "-m", "benchmarks.peak", *words],
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+    if found.returncode:
+        raise RuntimeError(f"peak memory of {side}: {found.stderr.strip() or found.returncode}")
+    return float(found.stdout.split()[-1])
+
+
+def added_mb(side: str, x_nd: np.ndarray, *, n_components: int, seed: int) -> float:
+    """The same in this process, which should have done nothing else."""
+    warm_up(x_nd, n_components=n_components, sides=(side,))
+    with contextlib.suppress(OSError):  # Linux: the peak so far is forgotten
+        Path("/proc/self/clear_refs").write_text("5")
+    before = _peak()
+    with one_thread():
+        SIDES[side](x_nd, n_components=n_components, seed=seed)
+    return (_peak() - before) / MB
+
+
+def _peak() -> int:
+    """Peak resident bytes.
+
+    Not ``ru_maxrss`` where it can be helped: on Linux a child starts with its parent's.
+    """
+    with contextlib.suppress(OSError):
+        text = Path("/proc/self/status").read_text()
+        if found := re.search(r"VmHWM:\s*(\d+) kB", text):
+            return int(found[1]) * 1024
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+if __name__ == "__main__":
+    side, path, n_components, seed = sys.argv[1:]
+    x_nd = np.load(path, allow_pickle=False)
+    print(added_mb(side, x_nd, n_components=int(n_components), seed=int(seed)))

@@ -1,0 +1,218 @@
+"""``python -m representations``: what it writes, and how it refuses."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from functools import lru_cache
+
+import anndata as ad
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from anndata import AnnData
+
+from representations import cli, registry
+from representations.console import run_cli
+from representations.errors import InputError
+from representations.genes import gene_table
+
+G = 300
+
+
+@lru_cache
+def symbols() -> tuple[str, ...]:
+    table = gene_table()
+    known = [symbol for _, symbol in sorted(table.symbol_of_ensembl.items())]
+    return ("SELENOP", "CD4", *[s for s in known if s not in ("SELENOP", "CD4")][: G - 2])
+
+
+def cells(n: int, *, seed: int = 0) -> AnnData:
+    rng = np.random.default_rng(seed)
+    mean_pg = np.random.default_rng(1).lognormal(0, 1.0, (3, G))
+    x_ng = rng.poisson(rng.lognormal(0, 0.3, (n, 1)) * (rng.dirichlet([0.4] * 3, n) @ mean_pg))
+    adata = AnnData(sp.csr_matrix(x_ng, dtype=np.float32))
+    adata.obs_names = [f"s{seed}_c{i}" for i in range(n)]
+    adata.var_names = list(symbols())
+    adata.obs["mine"] = np.arange(n)
+    return adata
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """A training file, a query that needs work, and a fitted representation."""
+    folder = tmp_path_factory.mktemp("cli")
+    cells(120).write_h5ad(folder / "train.h5ad")
+    query = cells(30, seed=1)[:, : G - 20].copy()
+    query.var_names = [f"{gene_table().ensembl[s]}.3" for s in query.var_names]
+    query.X = query.X.log1p()
+    query.write_h5ad(folder / "query.h5ad")
+    cli.main(["fit", "pca", str(folder / "train.h5ad"), "-o", str(folder / "pca")])
+    return folder
+
+
+def fails(*args: object) -> str:
+    with pytest.raises(InputError) as error:
+        cli.main([str(a) for a in args])
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+def test_list_names_each_with_a_line(capsys):
+    cli.main(["list"])
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == list(registry.names())
+    assert all(len(line.split()) > 3 and line.endswith(".") for line in lines)
+
+
+def test_fit_writes_what_load_reads(files):
+    rep = registry.load(files / "pca")
+    assert rep.record.cells == tuple(cells(120).obs_names)
+    assert rep.config == registry.get("pca").Config()
+    assert {p.name for p in (files / "pca").iterdir()} == {
+        "representation.json", "arrays.safetensors",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("statistics", ["train", "own"])
+def test_transform_adds_and_leaves_the_rest(files, tmp_path, capsys, statistics):
+    out = tmp_path / "out.h5ad"
+    args = ["transform", files / "pca", files / "query.h5ad", "-o", out, "--statistics", statistics]
+    cli.main([str(a) for a in args])
+    said = capsys.readouterr().err.splitlines()
+    assert all(line.startswith("note: ") for line in said)
+    for part in ("log-normalised", "gene names are known", "taken at its training mean"):
+        assert sum(part in line for line in said) == 1
+    before, after = ad.read_h5ad(files / "query.h5ad"), ad.read_h5ad(out)
+    assert (before.X != after.X).nnz == 0
+    assert before.X.dtype == after.X.dtype
+    assert before.var.equals(after.var)
+    assert after.obs["mine"].equals(before.obs["mine"])
+    assert list(after.obs) == ["mine", "X_pca_reached"]
+    assert after.uns["X_pca"]["statistics"] == statistics
+    expected = registry.load(files / "pca").transform(
+        cells(30, seed=1)[:, : G - 20], statistics=statistics
+    )
+    np.testing.assert_allclose(after.obsm["X_pca"], expected, atol=1e-3)
+
+
+def test_key_added(files, tmp_path):
+    args = ["transform", files / "pca", files / "query.h5ad", "-o", tmp_path / "o.h5ad"]
+    cli.main([*map(str, args), "--key-added", "X_mine"])
+    after = ad.read_h5ad(tmp_path / "o.h5ad")
+    assert list(after.obsm) == ["X_mine"]
+    assert list(after.uns) == ["X_mine"]
+    assert "X_mine_reached" in after.obs
+
+
+def test_excluded_genes_are_left_out_by_any_of_their_names(files, tmp_path, capsys):
+    (tmp_path / "panel.txt").write_text("# the panel\nSEPP1\nCD4  # T helper\n\nnot_here\n")
+    args = ["fit", "pca", files / "train.h5ad", "-o", tmp_path / "rep"]
+    cli.main([*map(str, args), "--exclude-genes", str(tmp_path / "panel.txt")])
+    assert "2 of the 3 genes to exclude" in capsys.readouterr().err
+    rep = registry.load(tmp_path / "rep")
+    assert {"SELENOP", "CD4"}.isdisjoint(rep.genes)  # SEPP1 is the former name of SELENOP
+    assert rep.record.params["preprocess"]["exclude"] == ["CD4", "SELENOP", "not_here"]
+    whole = registry.load(files / "pca")
+    assert {"SELENOP", "CD4"} <= set(whole.genes)
+
+
+@pytest.mark.parametrize("name", registry.names())
+def test_every_representation_can_exclude(name):
+    config = registry.get(name).Config()
+    changed = cli.excluding(config, ("CD4",))
+    assert changed != config
+    assert cli.excluding(changed, ()) == config
+    with pytest.raises(InputError, match="drop --exclude-genes"):
+        cli.excluding(object(), ("CD4",))
+
+
+def test_refusals_are_one_line_and_write_nothing(files, tmp_path):
+    train, query, rep = files / "train.h5ad", files / "query.h5ad", files / "pca"
+    out, empty, gone = tmp_path / "out.h5ad", tmp_path / "empty.txt", tmp_path / "gone"
+    empty.write_text("# nothing\n")
+    assert "did you mean 'pca'" in fails("fit", "pcaa", train, "-o", out)
+    assert "gone.h5ad: no such file" in fails("fit", "pca", f"{gone}.h5ad", "-o", out)
+    assert "holds no genes" in fails("fit", "pca", train, "-o", out, "--exclude-genes", empty)
+    assert "list of genes" in fails("fit", "pca", train, "-o", out, "--exclude-genes", gone)
+    assert "n_components=50" in fails("fit", "diffmap", query, "-o", out)
+    assert "is a file" in fails("fit", "pca", train, "-o", empty)
+    assert "no saved representation" in fails("transform", gone, query, "-o", out)
+    assert "must end in .h5ad" in fails("transform", rep, query, "-o", tmp_path / "out.txt")
+    assert "not a readable" in fails("transform", rep, rep / "representation.json", "-o", out)
+    assert list(tmp_path.iterdir()) == [empty]
+    assert empty.read_text() == "# nothing\n"
+
+
+def test_a_failed_write_leaves_the_old_file(files, tmp_path, monkeypatch):
+    out = tmp_path / "out.h5ad"
+    out.write_text("old")
+
+    def full(*args, **kwargs):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("representations.io.os.fsync", full)
+    message = fails("transform", files / "pca", files / "query.h5ad", "-o", out)
+    assert "out.h5ad" in message
+    assert [p.name for p in tmp_path.iterdir()] == ["out.h5ad"]
+    assert out.read_text() == "old"
+
+
+@pytest.mark.parametrize(
+    ("raised", "code", "said"),
+    [
+        (None, 0, ""),
+        (InputError("x.h5ad: no X; add it"), 2, "error: x.h5ad: no X; add it\n"),
+        (KeyboardInterrupt(), 130, "interrupted\n"),
+    ],
+)
+def test_run_cli_maps_errors_to_codes(raised, code, said, capsys):
+    def main() -> None:
+        if raised:
+            raise raised
+
+    with pytest.raises(SystemExit) as left:
+        run_cli(main)
+    assert left.value.code == code
+    assert capsys.readouterr().err == said
+
+
+def test_run_cli_passes_codes_and_bugs_on():
+    with pytest.raises(SystemExit) as left:
+        run_cli(lambda: 3)
+    assert left.value.code == 3
+
+    def bug() -> None:
+        raise RuntimeError("a bug is a traceback")
+
+    with pytest.raises(RuntimeError, match="traceback"):
+        run_cli(bug)
+
+
+def process(*args: object, **kwargs) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-m", "representations", *map(str, args)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, **kwargs)
+
+
+def test_the_command_itself(files, tmp_path):
+    done = process("transform", files / "pca", files / "query.h5ad", "-o", tmp_path / "o.h5ad")
+    assert done.returncode == 0
+    assert done.stdout == f"{tmp_path / 'o.h5ad'}: 30 cells in obsm['X_pca']\n"
+    assert all(line.startswith("note: ") for line in done.stderr.splitlines())
+    done = process("transform", tmp_path, files / "query.h5ad", "-o", tmp_path / "p.h5ad")
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.startswith("error: ")
+    assert done.stderr.count("\n") == 1
+    assert [p.name for p in tmp_path.iterdir()] == ["o.h5ad"]
+
+
+def test_a_closed_pipe_is_no_error():
+    read, write = os.pipe()
+    os.close(read)
+    command = [sys.executable, "-m", "representations", "list"]
+    with os.fdopen(write, "w") as closed:
+        done = subprocess.run(command, stdout=closed, stderr=subprocess.PIPE, timeout=120)
+    assert done.returncode == 0
+    assert done.stderr == b""
