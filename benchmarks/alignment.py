@@ -72,6 +72,7 @@ class AlignmentTask:
     def __init__(self, train: str, test: str, seed: int, *, logs: str | None = None) -> None:
         self.train_name, self.test_name, self.seed, self.logs = train, test, seed, logs
         self._fits: dict[tuple[str, str], Representation] = {}
+        self._known: dict[tuple[str, str, str], PairedCells] = {}
         self._models: dict[tuple[str, str, str], Trained] = {}
 
     @classmethod
@@ -192,11 +193,14 @@ class AlignmentTask:
     def _known_pairs(
         self, part: Literal["train", "validation"], row: Row, s: Setting
     ) -> PairedCells:
-        adata = self.part(part)
-        if row.representation == "none":
-            return self._pairs(adata, _no_features(adata))
-        rep = self.fitted(row.representation, s.panel_genes)
-        return self._pairs(adata, rep.transform(adata))
+        key = (part, row.representation, s.panel_genes)
+        if key not in self._known:
+            adata = self.part(part)
+            features_nd = _no_features(adata)
+            if row.representation != "none":
+                features_nd = self.fitted(row.representation, s.panel_genes).transform(adata)
+            self._known[key] = self._pairs(adata, features_nd)
+        return self._known[key]
 
     def _test_pairs(self, representation: str, setting: Setting) -> PairedCells:
         if representation == "none":

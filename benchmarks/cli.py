@@ -10,9 +10,10 @@ from typing import Annotated, Any, Literal
 import tyro
 from tyro.conf import FlagCreatePairsOff, Positional, arg
 
-from benchmarks import datasets, records, tables
+from benchmarks import datasets, joint_figure, joint_umap, readme, records, tables
 from benchmarks.datasets import commands
 from benchmarks.figures import write_figures
+from benchmarks.plots import save_png
 from benchmarks.run import Report, run_suite
 from benchmarks.suites import SEEDS_FULL, SEEDS_QUICK, suites
 from benchmarks.tasks import tasks
@@ -20,6 +21,7 @@ from benchmarks.terminal import show_suite
 from representations.errors import InputError
 
 RESULTS = Path("results")
+README = "README.md"
 LOGS = Path("runs/benchmark/tensorboard")
 SuiteName = Annotated[Positional[str], arg(metavar="SUITE")]
 Names = Positional[tuple[str, ...]]
@@ -88,8 +90,22 @@ def write_tables(*, out: Path = RESULTS, check: bool = False) -> int:
             print(path)
         return 0
     stale = tables.check(out / "records", out / "tables")
+    if not readme.is_current(out.parent / README, out / "records"):
+        stale.append(README)
     print(f"differ from their records: {', '.join(stale)}" if stale else "tables agree")
     return int(bool(stale))
+
+
+def umap(*, out: Path = RESULTS) -> None:
+    """Lay out both modalities in one space: coordinates as CSV, and their figure.
+
+    Args:
+        out: Folder that receives records/joint_umap/ and figures/.
+    """
+    root = out / "records"
+    print(joint_umap.write(joint_umap.coordinates(), root / joint_umap.FILE))
+    picture = joint_figure.draw(root / joint_umap.FILE)
+    print(save_png(picture, out / "figures" / "joint_umap.png"))
 
 
 def fetch(names: Names = (), /) -> None:
@@ -122,7 +138,7 @@ def card(names: Names = (), /) -> None:
 
 
 Commands = dict[str, Callable[..., Any]]
-COMMANDS: Commands = {"list": list_all, "run": run, "tables": write_tables}
+COMMANDS: Commands = {"list": list_all, "run": run, "tables": write_tables, "umap": umap}
 DATASETS: Commands = {"fetch": fetch, "export": export, "card": card}
 
 
@@ -145,7 +161,8 @@ def _dispatch(known: Commands, given: Sequence[str], prog: str) -> int | None:
 
 def _write(out: Path) -> list[Path]:
     root = out / "records"
-    return [*tables.write_tables(root, out / "tables"), *write_figures(root, out / "figures")]
+    written = [*tables.write_tables(root, out / "tables"), *write_figures(root, out / "figures")]
+    return written + readme.update(out.parent / README, root)
 
 
 def _say(report: Report) -> None:

@@ -87,7 +87,7 @@ def subspace_cosine(basis: DiffusionBasis, theirs: AnnData, dims: int) -> float:
 def knn_recall(
     x_nd: np.ndarray, neighbours: Callable[[np.ndarray], np.ndarray], *, sample: int, seed: int
 ) -> tuple[stats.Estimate, int]:
-    """Share of true neighbours found, against a brute-force search in float64, over ``sample`` rows.
+    """Share of true neighbours found for ``sample`` rows; the truth is brute force in float64.
 
     Parameters
     ----------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from benchmarks import plots, records
+from benchmarks import joint_figure, joint_umap, plots, records
 from benchmarks.tidy import tidy
 
 # (suite, metric): the figures that a person would put in a talk
@@ -23,4 +23,7 @@ def write_figures(root: Path, folder: Path) -> list[Path]:
         shown = table[table["variant"].isin(["{}", '{"basis": "own"}'])]
         path = folder / f"{suite}_{metric.replace('@', '_at_')}.png"
         written.append(plots.save_png(plots.talk_figure(shown, metric=metric), path))
+    points = root / joint_umap.FILE
+    if points.exists():
+        written.append(plots.save_png(joint_figure.draw(points), folder / "joint_umap.png"))
     return written

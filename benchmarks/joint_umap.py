@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib.metadata
 import io
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import ClassVar
 
@@ -102,7 +103,7 @@ def read(path: Path) -> Coordinates:
         A column or a line of the head is missing, or a coordinate is not a number.
     """
     lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-    head = [line for line in lines if line.startswith("# ")]
+    head = list(takewhile(lambda line: line.startswith("# "), lines))
     about = dict(line[2:].rstrip("\n").split(": ", 1) for line in head if ": " in line)
     text = {"id": str, "type": str, "modality": str}
     points = pd.read_csv(io.StringIO("".join(lines[len(head) :])), dtype=text)

@@ -85,6 +85,4 @@ def _median(values: np.ndarray, n: int) -> MetricValue:
 
 
 def _metric(value: float, low: float, high: float, n: int) -> MetricValue:
-    return MetricValue(
-        value=value, low=float(low), high=float(high), chance=None, n=n, pool=None
-    )
+    return MetricValue(value=value, low=float(low), high=float(high), chance=None, n=n, pool=None)

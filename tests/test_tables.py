@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from matplotlib.image import imread
 
-from benchmarks import plots, records, stats, tables
+from benchmarks import plots, readme, records, stats, tables
 from benchmarks.records import MetricValue, Record
 from benchmarks.tidy import COLUMNS, tidy
 
@@ -172,3 +172,23 @@ def test_the_talk_figure_shows_every_run_and_is_stable(tmp_path):
     assert imread(tmp_path / "a.png").std() > 0.05
     with pytest.raises(ValueError, match="nothing to draw"):
         plots.talk_figure(table, metric="mrr")
+
+
+def test_the_readme_table_follows_the_records(tmp_path):
+    page = tmp_path / "README.md"
+    page.write_text(f"before\n{readme.BEGIN}\nold\n{readme.END}\nafter\n")
+    root = tmp_path / "records"
+    assert readme.is_current(page, root)  # nothing to say yet
+    for seed in (0, 1):
+        for model, value in (("ridge", 0.9), ("DiffMapProteinCLIP", 0.95)):
+            figures = {"pair_accuracy": figure(value), "recall@10": figure(value / 3)}
+            records.save(record(model, "X_pca", value, seed=seed, metrics=figures), root)
+    assert not readme.is_current(page, root)
+    readme.update(page, root)
+    text = page.read_text()
+    assert text.startswith("before\n")
+    assert text.endswith("after\n")
+    assert "old" not in text
+    assert text.index("0.950 [") < text.index("0.900 [")
+    assert "Seeds: 2." in text
+    assert readme.is_current(page, root)
