@@ -60,7 +60,7 @@ class DiffmapSpeed:
         n, sides = cells_of(row), tuple(diffmaps.SIDES)
         x_nd = sized(self.pcs_nd, n, noise=PROTOCOL.noise, seed=self.seed)
         basis = {"n_components": PROTOCOL.n_components}
-        diffmaps.warm_up(x_nd, **basis)
+        diffmaps.warm_up(x_nd, n_components=PROTOCOL.n_components)
         calls = {
             side: partial(diffmaps.SIDES[side], x_nd, seed=self.seed, **basis) for side in sides
         }
