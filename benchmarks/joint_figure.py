@@ -149,6 +149,6 @@ def _label(ax: Axes, name: str, group: pd.DataFrame, colour: str) -> None:
 def _bare(ax: Axes) -> None:
     """UMAP axes have no unit: none are drawn."""
     ax.set(xticks=[], yticks=[], xlabel="", ylabel="")
-    ax.set_aspect("equal", adjustable="datalim")
+    ax.set_aspect("equal", adjustable="box")
     ax.margins(0.04)
     sns.despine(ax=ax, left=True, bottom=True)

@@ -13,17 +13,18 @@ from benchmarks import records
 from benchmarks.markdown import HEADLINES, interval
 from benchmarks.tidy import tidy
 
-WIDTH = 140
+WIDTH, COLUMN_WIDTH = 140, 24
 COLUMNS = ("pair_accuracy", "recall@10", "type_match@1[coarse]")
 
 
 def show_suite(suite: str, root: Path, *, console: Console | None = None) -> None:
     """Print one table for each task and pair of data sets, best row first, chance last."""
-    # Piped output has no width of its own; narrower than this the intervals would wrap.
-    console = console or Console(width=max(WIDTH, Console().width))
     table = tidy(records.load_all(suite, root))
     for (task, train, test), section in table.groupby(["task", "train", "test"], sort=True):
-        console.print(_section(str(task), str(train), str(test), section))
+        shown = _section(str(task), str(train), str(test), section)
+        # Piped output has no width of its own; narrower than this the figures would wrap.
+        width = max(WIDTH, COLUMN_WIDTH * len(shown.columns), Console().width)
+        (console or Console(width=width)).print(shown)
 
 
 def _section(task: str, train: str, test: str, section: pd.DataFrame) -> Table:
