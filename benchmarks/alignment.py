@@ -224,7 +224,8 @@ class AlignmentTask:
         return pairs
 
     def _pairs_markers(self, part: Literal["train"]) -> np.ndarray:
-        return marker_profile(self.part(part), view=self.view, markers=self.markers).to_numpy()
+        profile = marker_profile(self.part(part), view=self.view, markers=self.markers)
+        return np.asarray(profile.to_numpy())
 
     def _trained(self, row: Row, setting: Setting) -> Trained:
         key = (row.model, row.representation, setting.panel_genes)

@@ -82,7 +82,8 @@ def _matrix(content: bytes) -> tuple[sp.csr_matrix, list[str], list[str]]:
 
 
 def _labels(content: bytes) -> list[str]:
-    return pd.read_csv(io.BytesIO(content))["x"].astype(str).tolist()
+    labels: list[str] = pd.read_csv(io.BytesIO(content))["x"].astype(str).tolist()
+    return labels
 
 
 def _shared(lists: list[list[str]]) -> list[str]:
