@@ -50,7 +50,7 @@ def figure(found: Coordinates) -> Figure:
     with sns.plotting_context("notebook", rc=STYLE), sns.axes_style("white", rc=STYLE):
         made = Figure(figsize=(16.5, 7.0))
         FigureCanvasAgg(made)
-        axes = made.subplots(1, 3, sharex=True, sharey=True)
+        axes = made.subplots(1, 3)  # the same points in each, hence the same limits
         both_panel(points, ax=axes[0])
         type_panel(points, CELL, ax=axes[1])
         type_panel(points, MARKERS, ax=axes[2])
