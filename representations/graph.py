@@ -20,7 +20,7 @@ from representations.knn import EXACT_UP_TO, KnnIndex
 SEARCH_STEPS = 64
 REVERSE_THROUGH = 5
 CHUNK = 4096
-TIE = 3e-6  # of a radius: as near as the k-th neighbour, but for rounding
+TIE = 2e-5  # of a radius: as near as the k-th neighbour, but for rounding
 TWIN = 1e-3  # of a radius: the same cell, but for rounding
 
 
