@@ -33,11 +33,8 @@ from clip_align.pairs import PairedCells, match_moments
 from clip_align.train import TrainConfig, Trained, similarity, train
 from representations import registry
 from representations.base import Representation, Statistics
-from representations.diffusion import DiffusionConfig
 from representations.errors import InputError
 from representations.keys import Obs
-from representations.pca import PcaConfig
-from representations.preprocess import PreprocessConfig
 
 PROTOCOL = 1
 
@@ -165,21 +162,23 @@ class AlignmentTask:
         """The representation, fitted on training cells once."""
         key = (representation, panel_genes)
         if key not in self._fits:
-            self._fits[key] = self._new(representation, panel_genes).fit(self.part("train"))
+            shown = self._shown(self.part("train"), panel_genes)
+            self._fits[key] = registry.get(representation)().fit(shown)
         if self.train_name == self.test_name:
             cells = self._fits[key].record.cells
             assert_no_leak(cells, self.query.obs_names, what=representation)
         return self._fits[key]
 
-    def _new(self, representation: str, panel_genes: str) -> Representation:
-        shared = None
+    def _shown(self, adata: AnnData, panel_genes: str) -> AnnData:
+        """Cells with the genes a fit is shown, which are all it reads then and ever after."""
+        names = adata.var_names
+        shown = np.ones(len(names), dtype=bool)
         if self.train_name != self.test_name:
-            known = set(_load(self.test_name).var_names)
-            shared = tuple(gene for gene in _load(self.train_name).var_names if gene in known)
-        exclude = marker_genes(self.markers, self.view) if panel_genes == "removed" else ()
-        pca = PcaConfig(preprocess=PreprocessConfig(exclude=exclude, genes=shared))
-        kind = registry.get(representation)
-        return kind(pca if kind.Config is PcaConfig else DiffusionConfig(pca=pca))
+            for name in (self.train_name, self.test_name):
+                shown &= names.isin(_load(name).var_names)
+        if panel_genes == "removed":
+            shown &= ~names.isin(marker_genes(self.markers, self.view))
+        return adata[:, shown]
 
     def _pairs(self, adata: AnnData, cell_nd: np.ndarray) -> PairedCells:
         profile = marker_profile(adata, view=self.view, markers=self.markers)
@@ -208,11 +207,10 @@ class AlignmentTask:
         rep = self.fitted(representation, setting.panel_genes)
         if setting.basis == "own":
             # The control: a basis of the query's own, scaled like the training basis.
-            own = self._new(representation, setting.panel_genes).fit(self.query)
+            shown = self._shown(self.query, setting.panel_genes)
+            own_nd = registry.get(representation)().fit_transform(shown)
             known_nd = rep.transform(self.part("train"))
-            cell_nd = match_moments(
-                own.transform(self.query), known_nd.mean(axis=0), known_nd.std(axis=0)
-            )
+            cell_nd = match_moments(own_nd, known_nd.mean(axis=0), known_nd.std(axis=0))
         else:
             cell_nd = rep.transform(self.query, statistics=setting.query_statistics)
         pairs = self._pairs(self.query, cell_nd)

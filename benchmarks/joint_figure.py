@@ -17,25 +17,28 @@ from matplotlib.lines import Line2D
 from benchmarks.joint_umap import CELL, MARKERS, Coordinates, read
 from benchmarks.plots import FAINT, INK, STYLE
 
-# hue by lineage, lightness by state: eleven hues are not told apart, by anyone
+# Chosen so that any two stay apart (CIELAB distance > 27) for normal, deutan, protan and tritan
+# vision in the model of Machado 2009; lineages keep a family of hues.
 COLOURS = {
-    "CD4 T naive": "#7cc0f0",
-    "CD4 T memory": "#0b5fa5",
-    "CD8 T naive": "#f2b36b",
-    "CD8 T effector": "#c2570c",
-    "NK": "#7a4ea3",
-    "B naive": "#7fd3b4",
-    "B activated": "#00785a",
-    "CD14 mono": "#f08aa5",
-    "CD16 mono": "#a3123f",
-    "DC myeloid": "#e0c200",
-    "platelet": "#3a3a3a",
+    "CD4 T naive": "#25e0ff",
+    "CD4 T memory": "#003492",
+    "CD8 T naive": "#f2a24d",
+    "CD8 T effector": "#be0000",
+    "NK": "#ab65ff",
+    "B naive": "#bee0b3",
+    "B activated": "#009057",
+    "CD14 mono": "#ef45a8",
+    "CD16 mono": "#590000",
+    "DC myeloid": "#efd904",
+    "platelet": "#2f112e",
 }
 MODALITIES = {
     CELL: ("o", "#3b6fb6", "cells (RNA)"),
     MARKERS: ("^", "#e08214", "marker profiles (antibodies)"),
 }
-BACKGROUND = "#dfe2e6"
+BACKGROUND, PAPER = "#d5d9de", "#f7f8f9"
+PANEL, GAP, HEAD, FOOT = 5.4, 0.2, 1.3, 0.85  # inches
+MARGIN, LABEL = 0.04, 11.5
 FEW = 10  # a group below this has no place of its own to label
 
 
@@ -47,27 +50,39 @@ def draw(path: Path) -> Figure:
 def figure(found: Coordinates) -> Figure:
     """Three panels over one pair of axes, one legend."""
     points = found.points
+    span = np.ptp(points[["x", "y"]].to_numpy(), axis=0) * (1 + 2 * MARGIN)
+    height = float(np.clip(PANEL * span[1] / span[0], 3.0, 7.0))
+    size = (3 * PANEL + 4 * GAP, HEAD + height + FOOT)
     with sns.plotting_context("notebook", rc=STYLE), sns.axes_style("white", rc=STYLE):
-        made = Figure(figsize=(16.5, 7.0))
+        made = Figure(figsize=size)
         FigureCanvasAgg(made)
-        axes = made.subplots(1, 3)  # the same points in each, hence the same limits
+        axes = [
+            made.add_axes(
+                (
+                    *((GAP + place * (PANEL + GAP)) / size[0], FOOT / size[1]),
+                    *(PANEL / size[0], height / size[1]),
+                )
+            )
+            for place in range(3)
+        ]
+        for ax in axes:
+            _bare(ax, points, height / PANEL)
         both_panel(points, ax=axes[0])
         type_panel(points, CELL, ax=axes[1])
         type_panel(points, MARKERS, ax=axes[2])
         titles = ("Both modalities", "Cells by type", "Marker profiles by type")
         for ax, title in zip(axes, titles, strict=True):
             ax.set_title(title, loc="left", weight="bold", color=INK, fontsize=14, pad=8)
-            _bare(ax)
         made.legend(
             handles=legend(points), loc="lower center", ncols=7, frameon=False, fontsize=11.5,
             handletextpad=0.3, columnspacing=1.5, bbox_to_anchor=(0.5, 0.0),
         )  # fmt: skip
+        left = GAP / size[0]
         made.text(
-            0.012, 0.955, "Cells and their marker proteins in one space",
+            left, 1 - 0.42 / size[1], "Cells and their marker proteins in one space",
             fontsize=19, weight="bold", color=INK,
         )  # fmt: skip
-        made.text(0.012, 0.908, subtitle(found), fontsize=12, color=FAINT)
-        made.subplots_adjust(left=0.012, right=0.988, top=0.84, bottom=0.125, wspace=0.03)
+        made.text(left, 1 - 0.76 / size[1], subtitle(found), fontsize=12, color=FAINT)
     return made
 
 
@@ -92,11 +107,9 @@ def type_panel(points: pd.DataFrame, modality: str, *, ax: Axes) -> Axes:
     some, colours = points[mine], palette(points)
     ax.scatter(
         some["x"], some["y"], s=26, marker=marker, c=[colours[name] for name in some["type"]],
-        edgecolors="white", linewidths=0.25, zorder=2,
+        edgecolors=INK, linewidths=0.2, zorder=2,
     )  # fmt: skip
-    for name, group in some.groupby("type"):
-        if len(group) >= FEW:
-            _label(ax, str(name), group, colours[str(name)])
+    _name_groups(ax, some, colours)
     return ax
 
 
@@ -110,12 +123,13 @@ def palette(points: pd.DataFrame) -> dict[str, str]:
 
 
 def legend(points: pd.DataFrame) -> list[Line2D]:
-    """Modalities by shape and colour, then types by colour with their number of cells."""
+    """Modalities by shape and colour, the line of a pair, types with their number of cells."""
     counts = points.loc[points["modality"] == CELL, "type"].value_counts()
     shapes = [
         Line2D([], [], ls="", marker=marker, color=colour, ms=8, label=name)
         for marker, colour, name in MODALITIES.values()
     ]
+    shapes.append(Line2D([], [], color=FAINT, lw=1, label="one cell's two views"))
     return shapes + [
         Line2D([], [], ls="", marker="s", color=colour, ms=9, label=f"{name} ({counts[name]})")
         for name, colour in palette(points).items()
@@ -136,19 +150,53 @@ def _rank(name: str) -> int:
     return list(COLOURS).index(name) if name in COLOURS else len(COLOURS)
 
 
-def _label(ax: Axes, name: str, group: pd.DataFrame, colour: str) -> None:
-    at = group[["x", "y"]].median()
-    dark = sns.desaturate(tuple(0.55 * c for c in sns.color_palette([colour])[0]), 0.9)
-    text = ax.text(
-        at["x"], at["y"], name, color=dark, fontsize=11, weight="bold", ha="center", va="center",
-        zorder=4,
-    )  # fmt: skip
-    text.set_path_effects([patheffects.withStroke(linewidth=3, foreground="white")])
+def _name_groups(ax: Axes, points: pd.DataFrame, colours: dict[str, str]) -> None:
+    """Names of large groups at their medians; those that would overlap move up or down."""
+    groups = {str(name): group for name, group in points.groupby("type") if len(group) >= FEW}
+    if not groups:
+        return
+    at_g2 = np.array([group[["x", "y"]].median() for group in groups.values()])
+    inside = ax.get_window_extent()
+    dots = inside.width / (72 * PANEL)  # of one point
+    wide_g = np.array([0.66 * LABEL * len(name) for name in groups]) * dots
+    apart_g2 = ax.transData.transform(at_g2)
+    apart_g2[:, 0] = np.clip(apart_g2[:, 0], inside.x0 + wide_g / 2, inside.x1 - wide_g / 2)
+    apart_g2 = spread(apart_g2, wide_g, 1.35 * LABEL * dots)
+    placed_g2 = ax.transData.inverted().transform(apart_g2)
+    for name, at, placed in zip(groups, at_g2, placed_g2, strict=True):
+        dark = sns.desaturate(tuple(0.55 * c for c in sns.color_palette([colours[name]])[0]), 0.9)
+        x, y = at if np.allclose(at, placed) else placed
+        text = ax.text(
+            x, y, name, color=dark, fontsize=LABEL, weight="bold", ha="center", va="center",
+            zorder=4,
+        )  # fmt: skip
+        text.set_path_effects([patheffects.withStroke(linewidth=3, foreground="white")])
 
 
-def _bare(ax: Axes) -> None:
-    """UMAP axes have no unit: none are drawn."""
+def spread(at_g2: np.ndarray, wide_g: np.ndarray, high: float) -> np.ndarray:
+    """Centres of labels ``(g, 2)``, moved vertically until no two boxes overlap.
+
+    From the lowest to the highest: a label that meets one below it goes on top of that.
+    """
+    order = np.argsort(at_g2[:, 1], kind="stable")
+    placed_g2 = np.array(at_g2, dtype=np.float64)
+    for place, index in enumerate(order):
+        for below in sorted(order[:place], key=lambda one: placed_g2[one, 1]):
+            beside = abs(placed_g2[index, 0] - placed_g2[below, 0])
+            if beside < (wide_g[index] + wide_g[below]) / 2:
+                floor = placed_g2[below, 1] + high
+                placed_g2[index, 1] = max(placed_g2[index, 1], floor)
+    return placed_g2
+
+
+def _bare(ax: Axes, points: pd.DataFrame, aspect: float) -> None:
+    """UMAP axes have no unit: none are drawn; one scale for both, every point inside."""
+    xy_n2 = points[["x", "y"]].to_numpy()
+    middle = (xy_n2.max(axis=0) + xy_n2.min(axis=0)) / 2
+    span = np.ptp(xy_n2, axis=0) * (1 + 2 * MARGIN)
+    half = max(span[0], span[1] / aspect) / 2
+    ax.set_xlim(middle[0] - half, middle[0] + half)
+    ax.set_ylim(middle[1] - half * aspect, middle[1] + half * aspect)
     ax.set(xticks=[], yticks=[], xlabel="", ylabel="")
-    ax.set_aspect("equal", adjustable="box")
-    ax.margins(0.04)
+    ax.set_facecolor(PAPER)
     sns.despine(ax=ax, left=True, bottom=True)

@@ -65,8 +65,11 @@ class Representation(ABC):
     # what a subclass writes
 
     @abstractmethod
-    def _fit(self, adata: AnnData) -> dict[str, Any]:
-        """Learn from training cells. Returns facts for the record (``backend`` among them)."""
+    def _fit(self, adata: AnnData) -> tuple[Coordinates, dict[str, Any]]:
+        """Learn from training cells.
+
+        Returns where the fit itself has them, and facts for the record (``backend`` among them).
+        """
 
     @abstractmethod
     def _place(self, adata: AnnData, statistics: Statistics) -> Coordinates:
@@ -96,9 +99,17 @@ class Representation(ABC):
 
     def fit(self, adata: AnnData) -> Self:
         """Learn from training cells (raw counts in ``adata.X``); ``adata`` is left unchanged."""
+        self.fit_transform(adata)
+        return self
+
+    def fit_transform(self, adata: AnnData) -> np.ndarray:
+        """Learn from training cells; the coordinates the fit gave them, float32 ``(n, d)``.
+
+        ``transform`` of the same cells agrees with it, up to rounding, and costs a second pass.
+        """
         check_cells(adata, at_least=2)
         self._record = None  # a fit that fails halfway leaves nothing that could be used
-        facts = self._fit(adata)
+        fitted, facts = self._fit(adata)
         self._record = FitRecord(
             cells=tuple(map(str, adata.obs_names)),
             params=_as_json(asdict(self.config)),
@@ -106,7 +117,7 @@ class Representation(ABC):
             labels_used=tuple(facts.pop("labels_used", ())),
             facts=_as_json(facts),
         )
-        return self
+        return _tidy(fitted).x_nd
 
     def place(self, adata: AnnData, *, statistics: Statistics = "train") -> Coordinates:
         """Coordinates of any cells, with a flag for those the fit cannot reach.
@@ -123,11 +134,7 @@ class Representation(ABC):
             raise InputError(f"statistics={statistics!r} is unknown; give 'train' or 'own'")
         if statistics == "own" and adata.n_obs == 1:
             raise InputError("statistics='own' needs at least 2 cells, got 1; use 'train'")
-        placed = self._place(adata, statistics)
-        return Coordinates(
-            x_nd=np.ascontiguousarray(placed.x_nd, dtype=np.float32),
-            reached_n=np.asarray(placed.reached_n, dtype=bool),
-        )
+        return _tidy(self._place(adata, statistics))
 
     def transform(self, adata: AnnData, *, statistics: Statistics = "train") -> np.ndarray:
         """Coordinates of any cells, float32 of shape ``(n, d)``."""
@@ -195,6 +202,13 @@ def check_cells(adata: AnnData, *, at_least: int) -> None:
         raise InputError("obs_names are not unique: call adata.obs_names_make_unique() first")
     if not adata.var_names.is_unique:
         raise InputError("var_names are not unique: sum or drop duplicate genes first")
+
+
+def _tidy(found: Coordinates) -> Coordinates:
+    return Coordinates(
+        x_nd=np.ascontiguousarray(found.x_nd, dtype=np.float32),
+        reached_n=np.asarray(found.reached_n, dtype=bool),
+    )
 
 
 def _as_json(values: dict[str, Any]) -> dict[str, Any]:

@@ -125,8 +125,8 @@ class DiffusionMap(Representation):
         """Genes behind the neighbour graph."""
         return self.pca.genes
 
-    def _fit(self, adata: AnnData) -> dict[str, Any]:
-        x_nd = self.pca.fit(adata).transform(adata)
+    def _fit(self, adata: AnnData) -> tuple[Coordinates, dict[str, Any]]:
+        x_nd = self.pca.fit_transform(adata)
         self.graph = fuzzy_graph(
             x_nd, k=self.config.n_neighbors, exact_up_to=self.config.exact_up_to
         )
@@ -134,7 +134,9 @@ class DiffusionMap(Representation):
         self.main_n = part_n == np.bincount(part_n).argmax()
         inside = self.graph.weights_nn[self.main_n][:, self.main_n]
         self.basis = diffusion_basis(inside, self.config.n_components, seed=self.config.seed)
-        return {
+        x_nc = np.zeros((len(x_nd), self.config.n_components))
+        x_nc[self.main_n] = self.basis.vectors_nc
+        return Coordinates(x_nd=x_nc, reached_n=self.main_n), {
             "backend": f"{self.graph.index.backend}, scipy eigsh",
             "knn_recall": self.graph.index.recall(self.graph.k),
             "eigenvalues": self.basis.values_c.tolist(),

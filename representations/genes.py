@@ -13,6 +13,9 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
+# Symbols that once named another gene, which a name listed beside them gives away: symbol ->
+# (that name, today's symbol of the other gene). Ensembl 75 of the 10x reference hg19 is the source.
+REUSED = {"NAA38": ("LSMD1", "LSM8"), "DEC1": ("BHLHE40", "DELEC1")}
 _ENSEMBL = re.compile(r"(ENSG\d{11})(?:\.\d+)?(?:_PAR_Y)?", re.IGNORECASE)
 _MOUSE_ENSEMBL = re.compile(r"ENSMUSG\d{11}(?:\.\d+)?", re.IGNORECASE)
 _MOUSE_SYMBOL = re.compile(r"[A-Z][0-9\-.]*[a-z][a-z0-9\-.]*")
@@ -88,8 +91,9 @@ def _kind(n_ensembl: int, n: int) -> Literal["symbol", "ensembl", "mixed"]:
 def to_symbols(names: Iterable[str]) -> GeneNames:
     """Official human symbols of gene names.
 
-    An official symbol always wins over an alias. An alias that belongs to two genes is left as it
-    is, and so is every unknown name. Two given names may come out as one symbol (an alias beside
+    An official symbol always wins over an alias, unless a name beside it shows that the list is
+    older than its present owner (``REUSED``). An alias that belongs to two genes is left as it is,
+    and so is every unknown name. Two given names may come out as one symbol (an alias beside
     its symbol): the caller decides what to do with such columns.
 
     Parameters
@@ -109,7 +113,9 @@ def to_symbols(names: Iterable[str]) -> GeneNames:
     """
     table = gene_table()
     given = [str(name) for name in names]
-    found = [_symbol(name, table) for name in given]
+    listed = set(given)
+    was = {name: now for name, (beside, now) in REUSED.items() if beside in listed}
+    found = [was.get(name) or _symbol(name, table) for name in given]
     missed = [name for name, symbol in zip(given, found, strict=True) if symbol is None]
     ambiguous = [name for name in missed if name in table.ambiguous]
     symbols = np.empty(len(given), dtype=object)

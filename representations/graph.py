@@ -2,8 +2,9 @@
 
 The kernel is UMAP's fuzzy one (McInnes 2018), scanpy's default, with unit self-affinity: a cell is
 its own nearest neighbour. Because every training cell keeps its bandwidth and radius, a new cell
-gets forward edges (its neighbours) *and* reverse edges (cells it is a neighbour of), so a training
-cell seen as new receives the very row its twin has.
+gets forward edges (its neighbours) *and* reverse edges (cells it is a neighbour of): the rule that
+made its twin's row makes its own. The rule jumps where two cells tie for the ``k``-th place, so a
+cell that differs from a training cell by rounding alone is given that cell's row.
 
 Shapes: ``n`` training cells, ``m`` new cells, ``k`` neighbours, ``d`` dimensions.
 """
@@ -20,7 +21,6 @@ from representations.knn import EXACT_UP_TO, KnnIndex
 SEARCH_STEPS = 64
 REVERSE_THROUGH = 5
 CHUNK = 4096
-TIE = 2e-5  # of a radius: as near as the k-th neighbour, but for rounding
 TWIN = 1e-3  # of a radius: the same cell, but for rounding
 
 
@@ -45,37 +45,45 @@ class FuzzyGraph:
 
     def extend(self, query_md: np.ndarray) -> sp.csr_matrix:
         """Kernel between new and training cells, CSR ``(m, n)``."""
-        blocks = [
-            self._extend(query_md[start : start + CHUNK])
-            for start in range(0, len(query_md), CHUNK)
-        ]
+        query_md = np.ascontiguousarray(query_md, dtype=np.float32)
+        starts = range(0, len(query_md), CHUNK)
+        blocks = [self._extend(query_md[start : start + CHUNK]) for start in starts]
         if not blocks:
             return sp.csr_matrix((0, len(self.rho_n)), dtype=np.float32)
         return sp.csr_matrix(sp.vstack(blocks, format="csr"))
 
     def _extend(self, query_md: np.ndarray) -> sp.csr_matrix:
-        x_nd = self.index.x_nd
-        query_md = np.ascontiguousarray(query_md, dtype=np.float32)
         near_mk = self.index.search(query_md, self.k)
-        near_dist_mk = np.sort(self._to_training(query_md, *_pairs(near_mk)).reshape(near_mk.shape))
-        rho_m, sigma_m = bandwidths(near_dist_mk)
+        row, col = _pairs(near_mk)
+        dist_mk = _distances(query_md, self.index.x_nd, row, col).reshape(near_mk.shape)
+        place_m = dist_mk.argmin(axis=1)[:, None]
+        nearest_m = np.take_along_axis(near_mk, place_m, axis=1).ravel()
+        is_twin_m = dist_mk.min(axis=1) <= TWIN * self.radius_n[nearest_m]
+        new_m = ~is_twin_m
+        joined = self._join(query_md[new_m], near_mk[new_m], np.sort(dist_mk[new_m], axis=1))
+        both = sp.vstack([joined, self.weights_nn[nearest_m[is_twin_m]]], format="csr")
+        back_m = np.argsort(np.concatenate([np.flatnonzero(new_m), np.flatnonzero(is_twin_m)]))
+        return sp.csr_matrix(both[back_m])
+
+    def _join(
+        self, query_md: np.ndarray, near_mk: np.ndarray, dist_mk: np.ndarray
+    ) -> sp.csr_matrix:
+        """Rows of cells that are no twins; ``dist_mk`` ascending."""
+        n = len(self.rho_n)
+        rho_m, sigma_m = bandwidths(dist_mk)
         # Cells that may have the new cell among their neighbours are neighbours of its neighbours.
-        through = _pattern(near_mk[:, :REVERSE_THROUGH], len(x_nd)) @ (self.weights_nn > 0)
-        both = sp.coo_matrix(through.astype(bool) + _pattern(near_mk, len(x_nd)).astype(bool))
-        dist = self._to_training(query_md, both.row, both.col)
+        through = _pattern(near_mk[:, :REVERSE_THROUGH], n) @ (self.weights_nn > 0)
+        both = sp.coo_matrix(through.astype(bool) + _pattern(near_mk, n).astype(bool))
+        dist = _distances(query_md, self.index.x_nd, both.row, both.col)
         forward = membership(dist, rho_m[both.row], sigma_m[both.row])
-        forward[dist > near_dist_mk[both.row, -1] * (1 + TIE)] = 0.0
+        forward[dist > dist_mk[both.row, -1]] = 0.0
         reverse = membership(dist, self.rho_n[both.col], self.sigma_n[both.col])
-        reverse[dist > self.radius_n[both.col] * (1 + TIE)] = 0.0
+        reverse[dist > self.radius_n[both.col]] = 0.0
         weight = forward + reverse - forward * reverse
-        weight[near_dist_mk[both.row, 0] > self.radius_n.max() * (1 + TIE)] = 0.0
+        weight[dist_mk[both.row, 0] > self.radius_n.max()] = 0.0
         kernel = sp.csr_matrix((weight, (both.row, both.col)), shape=both.shape)
         kernel.eliminate_zeros()
         return kernel
-
-    def _to_training(self, query_md: np.ndarray, row: np.ndarray, col: np.ndarray) -> np.ndarray:
-        dist = _distances(query_md, self.index.x_nd, row, col)
-        return _snap(dist, self.radius_n[col])
 
 
 def fuzzy_graph(x_nd: np.ndarray, *, k: int = 15, exact_up_to: int = EXACT_UP_TO) -> FuzzyGraph:

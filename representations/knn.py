@@ -13,7 +13,7 @@ import faiss
 import numpy as np
 
 EXACT_UP_TO = 20_000
-HNSW_LINKS, HNSW_BUILD, HNSW_SEARCH = 32, 100, 128
+HNSW_LINKS, HNSW_BUILD, HNSW_SEARCH = 32, 60, 64
 
 
 class KnnIndex:

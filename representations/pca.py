@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from anndata import AnnData
@@ -46,7 +46,7 @@ class Pca(Representation):
         self.loadings_hd: np.ndarray = np.empty((0, 0), dtype=np.float32)
         self.centre_h: np.ndarray = np.empty(0, dtype=np.float32)
 
-    def _fit(self, adata: AnnData) -> dict[str, Any]:
+    def _fit(self, adata: AnnData) -> tuple[Coordinates, dict[str, Any]]:
         x_nh = self.preprocessor.fit_transform(adata)
         if not 1 <= self.config.n_components <= min(x_nh.shape):
             raise InputError(
@@ -60,12 +60,15 @@ class Pca(Representation):
         self.loadings_hd = np.ascontiguousarray(pca.components_.T, dtype=np.float32)
         self.centre_h = pca.mean_.astype(np.float32)
         shares = pca.explained_variance_ratio_
-        return {"backend": "sklearn randomized", "explained_variance_ratio": shares.tolist()}
+        facts = {"backend": "sklearn randomized", "explained_variance_ratio": shares.tolist()}
+        return self._project(x_nh), facts
 
     def _place(self, adata: AnnData, statistics: Statistics) -> Coordinates:
-        x_nh = self.preprocessor.transform(adata, statistics)
+        return self._project(self.preprocessor.transform(adata, statistics))
+
+    def _project(self, x_nh: np.ndarray) -> Coordinates:
         x_nd = (x_nh - self.centre_h) @ self.loadings_hd
-        return Coordinates(x_nd=x_nd, reached_n=np.ones(adata.n_obs, dtype=bool))
+        return Coordinates(x_nd=x_nd, reached_n=np.ones(len(x_nh), dtype=bool))
 
     def _state(self) -> dict[str, np.ndarray]:
         state = {f"preprocess.{k}": v for k, v in self.preprocessor.state().items()}
@@ -81,8 +84,3 @@ class Pca(Representation):
     def genes(self) -> tuple[str, ...]:
         """Genes behind the components."""
         return tuple(self.preprocessor.genes_h.tolist())
-
-    @classmethod
-    def with_genes(cls, **preprocess: Any) -> Self:
-        """Shorthand: ``Pca.with_genes(exclude=panel)``."""
-        return cls(PcaConfig(preprocess=PreprocessConfig(**preprocess)))

@@ -20,10 +20,10 @@ from benchmarks.siblings import AXES, axes_in
 from benchmarks.suites import Row, suites
 from benchmarks.tasks.align_adt import AlignAdt
 from clip_align.config import TrainConfig
-from representations.diffusion import DiffusionConfig
+from representations.diffusion import DiffusionConfig, DiffusionMap
 from representations.errors import InputError
 from representations.keys import Obs, Obsm
-from representations.pca import PcaConfig
+from representations.pca import Pca, PcaConfig
 
 TYPES = ("B.Naive", "NK", "Mono.CD14", "T.CD4.Naive")
 ANTIBODIES = ("CD19", "CD56", "CD14", "CD3", "CD4")
@@ -65,15 +65,13 @@ def tiny_sets(monkeypatch):
     monkeypatch.setattr(dataset_base._FAMILY, "_members", members)
     monkeypatch.setattr(datasets, "load", lambda name, progress=True: sets[name])
     monkeypatch.setattr(alignment, "_load", lambda name: sets[name])
-    monkeypatch.setattr(alignment, "PcaConfig", lambda **kw: PcaConfig(n_components=5, **kw))
-    monkeypatch.setattr(
-        alignment, "DiffusionConfig", lambda **kw: DiffusionConfig(n_components=5, **kw)
-    )
     monkeypatch.setattr(
         alignment, "TrainConfig", lambda **kw: TrainConfig(epochs=4, batch_size=32, **kw)
     )
-    monkeypatch.setattr(alignment.registry.get("pca"), "Config", alignment.PcaConfig)
-    monkeypatch.setattr(alignment.registry.get("diffmap"), "Config", alignment.DiffusionConfig)
+    pca = PcaConfig(n_components=5)
+    diffmap = DiffusionConfig(n_components=5, pca=pca)
+    monkeypatch.setattr(Pca, "Config", staticmethod(lambda: pca))
+    monkeypatch.setattr(DiffusionMap, "Config", staticmethod(lambda: diffmap))
     return sets
 
 

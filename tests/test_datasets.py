@@ -8,7 +8,6 @@ import importlib
 import io
 import lzma
 import os
-import re
 import tarfile
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -27,7 +26,7 @@ import benchmarks.datasets as datasets
 from benchmarks.datasets import base, commands, pbmc10k_cite, teaseq
 from benchmarks.datasets import cache as cache_module
 from benchmarks.datasets.cache import VARIABLE
-from benchmarks.datasets.canonical import Raw, assemble, official_symbols, sum_duplicates
+from benchmarks.datasets.canonical import Raw, assemble, sum_duplicates
 from benchmarks.datasets.errors import SourceUnavailable
 from benchmarks.datasets.h5 import categorical, open_bytes
 from benchmarks.datasets.join import positions
@@ -35,7 +34,7 @@ from benchmarks.datasets.load import cached_path
 from benchmarks.datasets.rframe import read_columns
 from benchmarks.datasets.vocabulary import COARSE
 from representations.errors import InputError
-from representations.genes import gene_table, to_symbols
+from representations.genes import to_symbols
 from representations.keys import Obs, Obsm, Uns
 
 # --- what is published --------------------------------------------------------------------
@@ -418,33 +417,6 @@ def test_summing_duplicates_agrees_with_pandas(counts_ng, genes):
     expected = pd.DataFrame(counts_ng.T, index=genes).groupby(level=0, sort=False).sum().T
     assert list(symbols) == list(expected.columns)
     np.testing.assert_array_equal(counts_nu.toarray(), expected.to_numpy())
-
-
-@pytest.mark.parametrize(
-    ("published", "official"),
-    [
-        # years apart, and two copies of one gene
-        (["SEPP1", "CTSL1", "RPS17L", "RPS17"], ["SELENOP", "CTSL", "RPS17", "RPS17"]),
-        # a symbol that was another gene's when its owner was still called something else
-        (["NAA38", "LSMD1"], ["LSM8", "NAA38"]),
-        (["NAA38", "LSM8"], ["NAA38", "LSM8"]),
-        (["DEC1", "BHLHE40"], ["DELEC1", "BHLHE40"]),
-        # readthroughs are renamed, never merged into one of their halves
-        (["MEF2BNB-MEF2B", "MEF2BNB", "MEF2B"], ["BORCS8-MEF2B", "BORCS8", "MEF2B"]),
-    ],
-)
-def test_official_symbols_known_answers(published, official):
-    assert official_symbols(published) == official
-
-
-def test_receptor_segments_and_readthroughs_stay_apart():
-    symbols = [
-        symbol
-        for symbol in gene_table().ensembl
-        if re.match(r"(TR[ABDG]|IG[HKL])[VDJC]", symbol) or "-" in symbol
-    ]
-    assert len(symbols) > 500
-    assert official_symbols(symbols) == symbols
 
 
 def test_published_columns_with_one_official_symbol_are_summed(tiny):

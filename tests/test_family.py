@@ -75,7 +75,7 @@ class Tiny(Representation):
     Config = PcaConfig
 
     def _fit(self, adata):
-        return {}
+        raise NotImplementedError
 
     def _place(self, adata, statistics):
         raise NotImplementedError

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import importlib.util
+import re
 import time
 from pathlib import Path
 
@@ -40,6 +41,33 @@ WITH_ENSEMBL = sorted(gene_table().symbol_of_ensembl)
 )
 def test_known_answers(name, symbol):
     assert to_symbols([name]).symbols.tolist() == [symbol]
+
+
+@pytest.mark.parametrize(
+    ("published", "official"),
+    [
+        # years apart, and two copies of one gene
+        (["SEPP1", "CTSL1", "RPS17L", "RPS17"], ["SELENOP", "CTSL", "RPS17", "RPS17"]),
+        # a symbol that was another gene's when its owner was still called something else
+        (["NAA38", "LSMD1"], ["LSM8", "NAA38"]),
+        (["NAA38", "LSM8"], ["NAA38", "LSM8"]),
+        (["DEC1", "BHLHE40"], ["DELEC1", "BHLHE40"]),
+        # readthroughs are renamed, never merged into one of their halves
+        (["MEF2BNB-MEF2B", "MEF2BNB", "MEF2B"], ["BORCS8-MEF2B", "BORCS8", "MEF2B"]),
+    ],
+)
+def test_lists_of_published_names(published, official):
+    assert to_symbols(published).symbols.tolist() == official
+
+
+def test_receptor_segments_and_readthroughs_stay_apart():
+    symbols = [
+        symbol
+        for symbol in gene_table().ensembl
+        if re.match(r"(TR[ABDG]|IG[HKL])[VDJC]", symbol) or "-" in symbol
+    ]
+    assert len(symbols) > 500
+    assert to_symbols(symbols).symbols.tolist() == symbols
 
 
 def test_cyclooxygenase_is_not_mistaken_for_the_mitochondrial_gene():

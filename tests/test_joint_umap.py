@@ -3,7 +3,11 @@
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from matplotlib.colors import to_rgb
 from matplotlib.image import imread
+from scipy.spatial.distance import pdist
 
 from benchmarks import joint_figure, joint_umap, tables
 from benchmarks.figures import write_figures
@@ -53,7 +57,7 @@ def test_every_type_is_in_the_legend_and_named_where_it_lies(file):
     words = [text.get_text() for text in figure.legends[0].get_texts()]
     points = some().points
     counts = points.loc[points["modality"] == CELL, "type"].value_counts()
-    assert sorted(words[2:]) == sorted(f"{x} ({counts[x]})" for x in ("B naive", "NK", "martian"))
+    assert sorted(words[3:]) == sorted(f"{x} ({counts[x]})" for x in ("B naive", "NK", "martian"))
     assert words[-1].startswith("martian")  # types without a place of their own come last
     for ax, side in zip(figure.axes[1:], (CELL, MARKERS), strict=True):
         labels = {text.get_text(): text.get_position() for text in ax.texts}
@@ -66,8 +70,35 @@ def test_coordinates_are_not_a_suite(file, tmp_path):
     assert tables.write_tables(tmp_path / "records", tmp_path / "tables") == []
 
 
-def test_colours_differ():
-    assert len(set(joint_figure.COLOURS.values())) == len(joint_figure.COLOURS) == 11
+# Machado 2009 (doi:10.1109/TVCG.2009.113), complete deficiency, for linear RGB
+VISIONS = {
+    "normal": np.eye(3),
+    "deutan": [[0.3673, 0.8606, -0.2280], [0.2801, 0.6725, 0.0474], [-0.0118, 0.0429, 0.9689]],
+    "protan": [[0.1523, 1.0526, -0.2049], [0.1145, 0.7863, 0.0992], [-0.0039, -0.0481, 1.0520]],
+    "tritan": [[1.2555, -0.0767, -0.1788], [-0.0784, 0.9308, 0.1476], [0.0047, 0.6914, 0.3039]],
+}
+XYZ = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
+
+
+@pytest.mark.parametrize("vision", VISIONS)
+def test_any_two_types_are_told_apart(vision):
+    rgb = np.array([to_rgb(colour) for colour in joint_figure.COLOURS.values()])
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    seen = np.clip(linear @ np.transpose(VISIONS[vision]), 0, 1)
+    xyz = seen @ XYZ.T / [0.9505, 1, 1.0888]
+    f = np.where(xyz > 0.008856, np.cbrt(xyz), 7.787 * xyz + 16 / 116)
+    a, b = 500 * (f[:, 0] - f[:, 1]), 200 * (f[:, 1] - f[:, 2])
+    assert pdist(np.c_[116 * f[:, 1] - 16, a, b]).min() > 27
+
+
+@given(st.lists(st.tuples(st.integers(0, 300), st.integers(0, 300)), min_size=1, max_size=9))
+def test_labels_do_not_overlap(at):
+    wide = np.full(len(at), 60.0)
+    apart = joint_figure.spread(np.array(at, float), wide, 12.0)
+    np.testing.assert_array_equal(apart[:, 0], np.array(at)[:, 0])
+    beside = np.abs(np.subtract.outer(apart[:, 0], apart[:, 0])) >= 60
+    above = np.abs(np.subtract.outer(apart[:, 1], apart[:, 1])) >= 12 - 1e-9
+    assert (beside | above | np.eye(len(at), dtype=bool)).all()
 
 
 @pytest.mark.parametrize(

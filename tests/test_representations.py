@@ -132,6 +132,16 @@ def test_transform_agrees_with_the_fit(name):
 
 
 @every
+def test_fit_transform_gives_what_fit_then_transform_give(name):
+    rep, adata = fresh(name), cells()
+    x_nd = rep.fit_transform(adata)
+    assert x_nd.dtype == np.float32
+    assert x_nd.flags.c_contiguous
+    assert rep.record == fitted(name).record
+    assert gap(x_nd, rep.transform(adata)) <= 1e-4
+
+
+@every
 def test_components_carry_something(name):
     x_nd = fitted(name).transform(cells())
     assert (x_nd.std(axis=0) > 1e-6).all()

@@ -37,7 +37,7 @@ def x_nd():
 
 @pytest.fixture
 def tiny(monkeypatch):
-    """A data set of 120 cells, two repeats, no child processes."""
+    """A data set of 120 cells, two repeats, no warm-up, no child processes."""
     rng = np.random.default_rng(0)
     rate = rng.gamma(1.0, 2.0, size=(N, 4)) @ rng.gamma(0.5, 1.0, size=(4, 90))
     adata = AnnData(sp.csr_matrix(rng.poisson(rate).astype(np.float32)))
@@ -46,6 +46,8 @@ def tiny(monkeypatch):
     monkeypatch.setattr(datasets, "load", lambda name, progress=True: adata)
     small = Protocol(repeats=2, n_components=5, queries=20, recall_sample=30, angles=3)
     monkeypatch.setattr(diffmap_speed, "PROTOCOL", small)
+    # compiling what 120 cells never call would be most of the test's time
+    monkeypatch.setattr(diffmaps, "warm_up", lambda x_nd, **_: None)
     monkeypatch.setattr(diffmap_speed, "peak_mb", lambda side, x_nd, **_: float(len(x_nd)))
     return adata
 

@@ -21,9 +21,6 @@ if TYPE_CHECKING:
 
 # n cells, g genes, u genes with distinct symbols
 FORMAT_VERSION: Final = 3
-# Symbols that once named another gene, which a name listed beside them gives away: symbol ->
-# (that name, today's symbol of the other gene). Ensembl 75 of the 10x reference hg19 is the source.
-REUSED: Final = {"NAA38": ("LSMD1", "LSM8"), "DEC1": ("BHLHE40", "DELEC1")}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,9 +68,8 @@ def assemble(dataset: Dataset, raw: Raw) -> AnnData:
         or a label is not in the vocabulary.
     """
     _check(dataset.name, raw)
-    counts_nu, symbols = sum_duplicates(
-        as_counts(raw.counts_ng, dataset.name), official_symbols(raw.genes)
-    )
+    counts_ng = as_counts(raw.counts_ng, dataset.name)
+    counts_nu, symbols = sum_duplicates(counts_ng, to_symbols(raw.genes).symbols.tolist())
     terms = look_up(raw.cell_type, dataset.terms, dataset=dataset.name)
     columns: dict[str, Sequence[str]] = {
         Obs.CELL_TYPE: raw.cell_type,
@@ -114,13 +110,6 @@ def as_counts(values_ng: Any, name: str) -> sp.csr_matrix:
     if not (np.isfinite(data).all() and (data >= 0).all() and (data == np.floor(data)).all()):
         raise InputError(f"{name}: X holds values that are not raw counts; give integers >= 0")
     return counts_ng
-
-
-def official_symbols(genes: Sequence[str]) -> list[str]:
-    """Official symbols (g,) of published names; unknown and ambiguous names stay."""
-    listed = set(genes)
-    other = {name: now for name, (witness, now) in REUSED.items() if witness in listed}
-    return list(to_symbols([other.get(name, name) for name in genes]).symbols)
 
 
 def sum_duplicates(

@@ -46,6 +46,7 @@ CONDITIONS = {"ctrl": "control", "stim": "stimul"}
             "The two conditions are also the two batches.",
             "Labels were made from the same transcripts.",
             "No antibodies: markers are the expression of the panel's genes.",
+            "Counts of genes that share a symbol are summed.",
         ),
         sources=(COUNTS, LABELS),
         views=("rna",),

@@ -94,7 +94,7 @@ class DiffmapSpeed:
     @cached_property
     def pcs_nd(self) -> np.ndarray:
         """``X_pca`` of all of them: nothing is judged here, so nothing is held out."""
-        return Pca().fit(self.adata).transform(self.adata)
+        return Pca().fit_transform(self.adata)
 
     def _fit_transform(self) -> np.ndarray:
         config = DiffusionConfig(n_components=PROTOCOL.n_components, n_neighbors=diffmaps.K)
