@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import seaborn as sns
-from matplotlib import patheffects
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from benchmarks.group_labels import name_groups
 from benchmarks.joint_umap import CELL, MARKERS, Coordinates, read
 from benchmarks.plots import FAINT, INK, STYLE
 
@@ -38,7 +38,7 @@ MODALITIES = {
 }
 BACKGROUND, PAPER = "#d5d9de", "#f7f8f9"
 PANEL, GAP, HEAD, FOOT = 5.4, 0.2, 1.3, 0.85  # inches
-MARGIN, LABEL = 0.04, 11.5
+MARGIN = 0.04
 FEW = 10  # a group below this has no place of its own to label
 
 
@@ -109,7 +109,7 @@ def type_panel(points: pd.DataFrame, modality: str, *, ax: Axes) -> Axes:
         some["x"], some["y"], s=26, marker=marker, c=[colours[name] for name in some["type"]],
         edgecolors=INK, linewidths=0.2, zorder=2,
     )  # fmt: skip
-    _name_groups(ax, some, colours)
+    name_groups(ax, {n: g for n, g in some.groupby("type") if len(g) >= FEW}, colours)
     return ax
 
 
@@ -148,45 +148,6 @@ def subtitle(found: Coordinates) -> str:
 
 def _rank(name: str) -> int:
     return list(COLOURS).index(name) if name in COLOURS else len(COLOURS)
-
-
-def _name_groups(ax: Axes, points: pd.DataFrame, colours: dict[str, str]) -> None:
-    """Names of large groups at their medians; those that would overlap move up or down."""
-    groups = {str(name): group for name, group in points.groupby("type") if len(group) >= FEW}
-    if not groups:
-        return
-    at_g2 = np.array([group[["x", "y"]].median() for group in groups.values()])
-    inside = ax.get_window_extent()
-    dots = inside.width / (72 * PANEL)  # of one point
-    wide_g = np.array([0.66 * LABEL * len(name) for name in groups]) * dots
-    apart_g2 = ax.transData.transform(at_g2)
-    apart_g2[:, 0] = np.clip(apart_g2[:, 0], inside.x0 + wide_g / 2, inside.x1 - wide_g / 2)
-    apart_g2 = spread(apart_g2, wide_g, 1.35 * LABEL * dots)
-    placed_g2 = ax.transData.inverted().transform(apart_g2)
-    for name, at, placed in zip(groups, at_g2, placed_g2, strict=True):
-        dark = sns.desaturate(tuple(0.55 * c for c in sns.color_palette([colours[name]])[0]), 0.9)
-        x, y = at if np.allclose(at, placed) else placed
-        text = ax.text(
-            x, y, name, color=dark, fontsize=LABEL, weight="bold", ha="center", va="center",
-            zorder=4,
-        )  # fmt: skip
-        text.set_path_effects([patheffects.withStroke(linewidth=3, foreground="white")])
-
-
-def spread(at_g2: np.ndarray, wide_g: np.ndarray, high: float) -> np.ndarray:
-    """Centres of labels ``(g, 2)``, moved vertically until no two boxes overlap.
-
-    From the lowest to the highest: a label that meets one below it goes on top of that.
-    """
-    order = np.argsort(at_g2[:, 1], kind="stable")
-    placed_g2 = np.array(at_g2, dtype=np.float64)
-    for place, index in enumerate(order):
-        for below in sorted(order[:place], key=lambda one: placed_g2[one, 1]):
-            beside = abs(placed_g2[index, 0] - placed_g2[below, 0])
-            if beside < (wide_g[index] + wide_g[below]) / 2:
-                floor = placed_g2[below, 1] + high
-                placed_g2[index, 1] = max(placed_g2[index, 1], floor)
-    return placed_g2
 
 
 def _bare(ax: Axes, points: pd.DataFrame, aspect: float) -> None:

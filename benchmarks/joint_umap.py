@@ -17,7 +17,8 @@ import pandas as pd
 from einops import pack
 
 from benchmarks import datasets
-from benchmarks.run import git_commit, identify
+from benchmarks.commit import git_commit
+from benchmarks.run import identify
 from benchmarks.suites import OURS, Row
 from benchmarks.tasks.align_adt import AlignAdt
 from representations.errors import InputError

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
-import subprocess
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from typing import NamedTuple
 from tqdm.auto import tqdm
 
 from benchmarks import datasets, records
+from benchmarks.commit import git_commit
 from benchmarks.suites import Row
 from benchmarks.tasks import Outcome, tasks
 
@@ -73,6 +73,7 @@ def run_suite(
         Run also what exists.
     """
     started = time.perf_counter()
+    git_commit()
     todo = sorted(
         ((Group(r.task, r.train, r.test, seed), r) for seed in seeds for r in rows),
         key=lambda item: (item[0].seed, *item[0]),
@@ -133,18 +134,6 @@ def _record(identity: records.Run, outcome: Outcome) -> records.Record:
             "created": datetime.now(UTC).replace(microsecond=0),
         }
     )
-
-
-def git_commit() -> str | None:
-    """Commit of the working tree, None outside a checkout."""
-    try:
-        found = subprocess.run(
-            ["git", "rev-parse", "HEAD"],  # noqa: S607 - whichever git the user has
-            capture_output=True, text=True, check=True, cwd=Path(__file__).parent,
-        )  # fmt: skip
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return found.stdout.strip()
 
 
 def _revised(name: str) -> str:

@@ -69,8 +69,7 @@ def _cross_dataset() -> Suite:
         if (model, representation) in VARIED:
             if train != test:
                 rows.append(replace(base, variant={"query_statistics": "train"}, quick=False))
-            if representation == "X_pca":
-                rows.append(replace(base, variant={"panel_genes": "kept"}, quick=False))
+            rows.append(replace(base, variant={"panel_genes": "kept"}, quick=False))
         if (model, representation) == (OURS, "X_diffmap"):
             rows.append(replace(base, variant={"basis": "own"}))
     return Suite(

@@ -11,6 +11,7 @@ from scipy.spatial.distance import pdist
 
 from benchmarks import joint_figure, joint_umap, tables
 from benchmarks.figures import write_figures
+from benchmarks.group_labels import spread
 from benchmarks.joint_umap import CELL, COLUMNS, MARKERS, Coordinates
 from benchmarks.plots import save_png
 from clip_align.pairs import PairedCells
@@ -94,7 +95,7 @@ def test_any_two_types_are_told_apart(vision):
 @given(st.lists(st.tuples(st.integers(0, 300), st.integers(0, 300)), min_size=1, max_size=9))
 def test_labels_do_not_overlap(at):
     wide = np.full(len(at), 60.0)
-    apart = joint_figure.spread(np.array(at, float), wide, 12.0)
+    apart = spread(np.array(at, float), wide, 12.0)
     np.testing.assert_array_equal(apart[:, 0], np.array(at)[:, 0])
     beside = np.abs(np.subtract.outer(apart[:, 0], apart[:, 0])) >= 60
     above = np.abs(np.subtract.outer(apart[:, 1], apart[:, 1])) >= 12 - 1e-9

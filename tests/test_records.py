@@ -2,6 +2,7 @@
 
 import json
 import math
+import subprocess
 from datetime import UTC, datetime
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from pydantic import ValidationError
 
 from benchmarks import records
+from benchmarks.commit import git_commit
 from benchmarks.metrics import Measured
 from benchmarks.stats import estimate
 from representations.errors import InputError
@@ -198,3 +200,33 @@ def test_an_interrupted_block_leaves_nothing(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         interrupted()
     assert names_in(tmp_path) == []
+
+
+def test_a_record_says_when_its_code_was_not_committed(tmp_path):
+    def git(*words: str) -> str:
+        config = ("-c", "user.name=a", "-c", "user.email=a@b.c")
+        done = subprocess.run(
+            ["git", *config, *words], cwd=tmp_path, check=True, capture_output=True, text=True
+        )
+        return done.stdout.strip()
+
+    def commit() -> str | None:
+        git_commit.cache_clear()
+        return git_commit(tmp_path)
+
+    git("init", "--quiet")
+    code = tmp_path / "benchmarks" / "code.py"
+    code.parent.mkdir()
+    code.write_text("1\n")
+    git("add", "-A")
+    git("commit", "--quiet", "-m", "first")
+    clean = git("rev-parse", "HEAD")
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / "record.json").write_text("{}")
+    assert commit() == clean
+    code.write_text("2\n")
+    assert commit() == f"{clean}-dirty"
+    git("checkout", "--quiet", "--", ".")
+    (code.parent / "new.py").write_text("3\n")
+    assert commit() == f"{clean}-dirty"
+    git_commit.cache_clear()
