@@ -21,7 +21,7 @@ from benchmarks.terminal import show_suite
 from representations.errors import InputError
 
 RESULTS = Path("results")
-README = "README.md"
+README = Path("README.md")
 LOGS = Path("runs/benchmark/tensorboard")
 SuiteName = Annotated[Positional[str], arg(metavar="SUITE")]
 Names = Positional[tuple[str, ...]]
@@ -90,8 +90,8 @@ def write_tables(*, out: Path = RESULTS, check: bool = False) -> int:
             print(path)
         return 0
     stale = tables.check(out / "records", out / "tables")
-    if not readme.is_current(out.parent / README, out / "records"):
-        stale.append(README)
+    if _is_published(out) and not readme.is_current(README, out / "records"):
+        stale.append(str(README))
     print(f"differ from their records: {', '.join(stale)}" if stale else "tables agree")
     return int(bool(stale))
 
@@ -162,7 +162,12 @@ def _dispatch(known: Commands, given: Sequence[str], prog: str) -> int | None:
 def _write(out: Path) -> list[Path]:
     root = out / "records"
     written = [*tables.write_tables(root, out / "tables"), *write_figures(root, out / "figures")]
-    return written + readme.update(out.parent / README, root)
+    return written + (readme.update(README, root) if _is_published(out) else [])
+
+
+def _is_published(out: Path) -> bool:
+    """The README shows what is in ``results`` beside it, never a trial."""
+    return out.resolve() == RESULTS.resolve()
 
 
 def _say(report: Report) -> None:

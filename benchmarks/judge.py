@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping
 
 import numpy as np
 
 from benchmarks import metrics
 from benchmarks.datasets.vocabulary import Term
-from benchmarks.metrics.retrieval import retrieve
+from benchmarks.metrics.retrieval import Retrieval, retrieve
+from benchmarks.metrics.siblings import among
 from benchmarks.pools import Pools
 from benchmarks.records import MetricValue, metric_value
 from benchmarks.resample import bootstrap_weights
-from benchmarks.siblings import axes_in, regroup
+from benchmarks.siblings import OTHER, axes_in
 from clip_align.pairs import PairedCells
 
 TYPE_MATCH = "type_match@1"
+MIN_DONORS = 3  # an interval over fewer would rest on one or two draws
 # Replicates make paired differences possible from records alone; the other figures need none.
 PAIRED = ("pair_accuracy", "recall@10", TYPE_MATCH, "sibling_confusion")
 
@@ -27,6 +30,7 @@ def judge(
     *,
     terms: Mapping[str, Term],
     dataset: str,
+    donors_n: np.ndarray | None = None,
 ) -> dict[str, MetricValue]:
     """Every retrieval figure of the protocol, with intervals.
 
@@ -40,23 +44,51 @@ def judge(
         Fine and coarse name of each published label.
     dataset
         Key of the bootstrap: two models on the same cells share their resampling.
+    donors_n
+        Donor of every row: intervals are then over donors, if there are ``MIN_DONORS``.
     """
     evidence = retrieve(similarity, pools, pairs.types_n.tolist())
+    cells = evidence.cells
+    by_donor = donors_n is not None and len(np.unique(donors_n[cells])) >= MIN_DONORS
     weights_bn = bootstrap_weights(
-        pairs.ids_n[evidence.cells].tolist(),
+        pairs.ids_n[cells].tolist(),
         dataset=dataset,
-        strata=pairs.types_n[evidence.cells].tolist(),
+        strata=None if by_donor else pairs.types_n[cells].tolist(),
+        donors=donors_n[cells].tolist() if donors_n is not None and by_donor else None,
     )
     found = dict(metrics.evaluate("retrieval", evidence, weights_bn))
-    coarse = regroup(evidence, {label: terms[label].coarse for label in evidence.labels})
-    found[f"{TYPE_MATCH}[coarse]"] = metrics.evaluate("retrieval", coarse, weights_bn)[TYPE_MATCH]
-    fine = {label: terms[label].fine for label in evidence.labels}
-    for axis in axes_in(list(fine.values())):
-        groups = {label: axis.group(name) for label, name in fine.items()}
-        sides = regroup(evidence, groups, [(axis.first, axis.second)])
-        judged = metrics.evaluate("retrieval", sides, weights_bn)
-        found |= {k: v for k, v in judged.items() if k.startswith("sibling_confusion")}
+    coarse = _coarse(evidence, terms)
+    found[f"{TYPE_MATCH}[coarse]"] = metrics.evaluate(
+        "retrieval", coarse, weights_bn, only=(TYPE_MATCH,)
+    )[TYPE_MATCH]
+    fine_n = np.array([terms[label].fine for label in pairs.types_n])
+    place_n = np.empty(len(fine_n), dtype=np.int64)
+    place_n[cells] = np.arange(len(cells))
+    for axis in axes_in(np.unique(fine_n).tolist()):
+        sides_n = np.array([axis.group(name) for name in fine_n])
+        given = among(similarity, pools, sides_n, axis.first, axis.second)
+        if given is not None:
+            weights = weights_bn[:, place_n[given.evidence.cells]]
+            found |= metrics.evaluate("siblings", given, weights)
     return {
         name: metric_value(value, keep_replicates=name.partition("[")[0] in PAIRED)
         for name, value in found.items()
     }
+
+
+def _coarse(evidence: Retrieval, terms: Mapping[str, Term]) -> Retrieval:
+    """The same retrieval judged by coarse labels: shares of merged labels add up.
+
+    A type without a coarse one keeps its own: two such types are not the same.
+    """
+    known = [terms[label] for label in evidence.labels]
+    names = [term.fine if term.coarse == OTHER else term.coarse for term in known]
+    groups, column_t = np.unique(names, return_inverse=True)
+    merge_tg = np.eye(len(groups))[column_t]
+    return dataclasses.replace(
+        evidence,
+        labels=tuple(groups.tolist()),
+        codes_n=column_t[evidence.codes_n],
+        top_nt=evidence.top_nt @ merge_tg,
+        mix_nt=evidence.mix_nt @ merge_tg,
+    )

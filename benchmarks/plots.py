@@ -19,7 +19,7 @@ from matplotlib.patches import Patch
 from matplotlib.text import Annotation
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from benchmarks.tidy import REFERENCES
+from benchmarks.grouping import REFERENCES
 from representations.io import atomic_path
 
 INK, FAINT, RULE, CHANCE, BASELINE = "#22262b", "#7b828c", "#e7e9ec", "#b3402a", "#6b727b"

@@ -12,7 +12,7 @@ POOL_SIZE = 200
 
 @dataclass(frozen=True, kw_only=True)
 class Pools:
-    """Disjoint pools over rows 0..n-1, all of one size."""
+    """Disjoint pools over rows 0..n-1, of ``size`` unless cut down to some types."""
 
     name: str
     size: int

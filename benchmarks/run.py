@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from hashlib import blake2b
 from itertools import groupby
 from pathlib import Path
@@ -80,10 +81,11 @@ def run_suite(
     )
     ran = kept = 0
     skipped: dict[tuple[str, str], Skipped] = {}
+    unavailable = cache(_unavailable)  # for this call: a source may be back at the next
     bar = tqdm(total=len(todo), desc=suite, unit="row", disable=None if progress else True)
     for group, members in groupby(todo, key=lambda item: item[0]):
         group_rows = [row for _, row in members]
-        reason = _unavailable((group.train, group.test))
+        reason = unavailable(group.train) or unavailable(group.test)
         if reason is not None:
             where = (group.train, group.test)
             skipped[where] = Skipped(train=group.train, test=group.test, reason=reason)
@@ -108,7 +110,7 @@ def run_suite(
 
 
 def identify(suite: str, row: Row, seed: int) -> records.Run:
-    """Identity of a row and seed; the configuration hash covers everything that decides it."""
+    """Identity of a row and seed; the hash is of the task's configuration, not of the code."""
     config = json.dumps(tasks.get(row.task).config(row), sort_keys=True, default=str)
     return records.Run(
         suite=suite,
@@ -140,10 +142,9 @@ def _revised(name: str) -> str:
     return f"{name}@{datasets.get(name).revision[:12]}"
 
 
-def _unavailable(names: Iterable[str]) -> str | None:
-    for name in names:
-        try:
-            datasets.load(name)
-        except datasets.SourceUnavailable as error:
-            return str(error)
+def _unavailable(name: str) -> str | None:
+    try:
+        datasets.load(name)
+    except datasets.SourceUnavailable as error:
+        return str(error)
     return None

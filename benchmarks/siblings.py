@@ -6,13 +6,8 @@ where both groups have cells.
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-
-import numpy as np
-
-from benchmarks.metrics.retrieval import Retrieval
 
 OTHER = "other"
 
@@ -57,20 +52,3 @@ def axes_in(fine_types: Sequence[str]) -> tuple[Axis, ...]:
     """Axes both of whose groups occur."""
     found = set(fine_types)
     return tuple(a for a in AXES if found & a.first_types and found & a.second_types)
-
-
-def regroup(
-    evidence: Retrieval, group_of: Mapping[str, str], siblings: Sequence[tuple[str, str]] = ()
-) -> Retrieval:
-    """The same retrieval judged by coarser labels: shares of merged labels add up."""
-    groups = sorted({group_of[label] for label in evidence.labels})
-    column_t = np.array([groups.index(group_of[label]) for label in evidence.labels])
-    merge_tg = np.eye(len(groups))[column_t]
-    return dataclasses.replace(
-        evidence,
-        labels=tuple(groups),
-        codes_n=column_t[evidence.codes_n],
-        top_nt=evidence.top_nt @ merge_tg,
-        mix_nt=evidence.mix_nt @ merge_tg,
-        siblings=tuple(siblings),
-    )

@@ -1,4 +1,4 @@
-"""Seeded 70/15/15 splits, by donor where donors exist, else by cell within type."""
+"""Seeded 70/15/15 splits, by donor where there are donors enough, else by cell within type."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from representations.errors import InputError
 from representations.keys import Obs
 
 SHARE = 0.15
+MIN_DONORS = 3  # one for each part
 By = Literal["auto", "donor", "cell"]
 _TRAIN, _VALIDATION, _TEST = 0, 1, 2
 
@@ -41,17 +42,18 @@ def split(adata: AnnData, *, seed: int, by: By = "auto") -> Split:
 
     By cell, every type is split on its own: a type of three cells or more is in all three parts, a
     rarer one is for training only. By donor, whole donors go to one part, each part has at
-    least one. A unit's place depends on the seed and on the names in its type, not on row order.
+    least one; ``auto`` does so where there are three donors or more. A unit's place depends on the
+    seed and on the names in its type, not on row order.
 
     Raises
     ------
     InputError
-        If cell names repeat, a label is missing, or there are fewer than three donors.
+        If cell names repeat, a label is missing, or ``by="donor"`` finds fewer than three.
     """
     names = np.asarray(adata.obs_names, dtype=str)
     if len(np.unique(names)) != len(names):
         raise InputError("obs_names repeat: call adata.obs_names_make_unique() before splitting")
-    by_donor = by == "donor" or (by == "auto" and Obs.DONOR in adata.obs)
+    by_donor = by == "donor" or (by == "auto" and _donors(adata.obs) >= MIN_DONORS)
     part_n = _by_donor(adata.obs, seed) if by_donor else _by_cell(names, adata.obs, seed)
     order = np.argsort(names, kind="stable")
     train, validation, test = (
@@ -69,6 +71,10 @@ def split(adata: AnnData, *, seed: int, by: By = "auto") -> Split:
     )
 
 
+def _donors(obs: pd.DataFrame) -> int:
+    return len(np.unique(_column(obs, Obs.DONOR))) if Obs.DONOR in obs else 0
+
+
 def _by_cell(names: NDArray[np.str_], obs: pd.DataFrame, seed: int) -> NDArray[np.int64]:
     types = _column(obs, Obs.CELL_TYPE)
     part_n = np.empty(len(names), np.int64)
@@ -81,7 +87,7 @@ def _by_cell(names: NDArray[np.str_], obs: pd.DataFrame, seed: int) -> NDArray[n
 def _by_donor(obs: pd.DataFrame, seed: int) -> NDArray[np.int64]:
     donors = _column(obs, Obs.DONOR)
     units, code_n = np.unique(donors, return_inverse=True)
-    if len(units) < 3:
+    if len(units) < MIN_DONORS:
         raise InputError(
             f'obs["{Obs.DONOR}"] has {len(units)} donor(s), a split by donor needs 3: '
             'split with by="cell" and make no donor claims'

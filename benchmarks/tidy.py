@@ -6,39 +6,15 @@ A row with a variant is compared with its base (the same model, representation a
 
 from __future__ import annotations
 
-import json
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pandas as pd
 
-from benchmarks import stats
+from benchmarks import metrics, stats
+from benchmarks.grouping import Key, check_differ, grouped, reference_of
 from benchmarks.records import MetricValue, Record
 
-REFERENCES = ("ridge", "pca+logreg", "perturbation_mean")
-PREFERRED_REPRESENTATION = "X_pca"
-
-
-class Key(NamedTuple):
-    """A row of a table: everything that names a run but its seed."""
-
-    suite: str
-    task: str
-    train: str
-    test: str
-    representation: str
-    model: str
-    variant: str
-
-    @property
-    def section(self) -> tuple[str, str, str, str]:
-        """What two rows must share to be comparable."""
-        return self[:4]
-
-
-Runs = Mapping[Key, Sequence[Record]]
 COLUMNS = (
     *Key._fields,
     *("metric", "value", "low", "high", "chance", "ceiling", "n", "pool", "support"),
@@ -54,10 +30,19 @@ def tidy(records: Iterable[Record]) -> pd.DataFrame:
     ``n`` and ``support`` are the smallest over seeds. ``p`` counts replicates, ``p_normal`` uses
     their standard error, ``p_holm`` corrects the latter over the rows of a section and metric.
     """
-    runs = _grouped(records)
+    runs = grouped(records)
     rows = []
     for key in sorted(runs):
         reference = reference_of(key, runs)
+        if (
+            key.variant != "{}"
+            and reference is not None
+            and check_differ(runs[key], runs[reference])
+        ):
+            raise InputError(
+                f"{runs[key][0].file_name}: variant {key.variant} gives the very figures of its "
+                "base: it changed nothing, so it is no row of a comparison"
+            )
         for metric in sorted({name for record in runs[key] for name in record.metrics}):
             row = {**key._asdict(), "metric": metric, **_summary(runs[key], metric)}
             if reference is not None:
@@ -71,33 +56,6 @@ def tidy(records: Iterable[Record]) -> pd.DataFrame:
     return table
 
 
-def reference_of(key: Key, runs: Iterable[Key]) -> Key | None:
-    """The row that ``key`` is compared with, None for the reference itself or where none ran."""
-    peers = sorted(other for other in runs if other.section == key.section and other != key)
-    if key.variant != "{}" and key._replace(variant="{}") in peers:
-        return key._replace(variant="{}")
-    if key.model in REFERENCES:
-        return None
-    for model in REFERENCES:
-        found = [other for other in peers if other.model == model and other.variant == "{}"]
-        for wanted in (key.representation, PREFERRED_REPRESENTATION):
-            for other in found:
-                if other.representation == wanted:
-                    return other
-        if found:
-            return found[0]
-    return None
-
-
-def _grouped(records: Iterable[Record]) -> dict[Key, list[Record]]:
-    runs = defaultdict(list)
-    for record in records:
-        variant = json.dumps(record.variant, sort_keys=True)
-        names = {field: getattr(record, field) for field in Key._fields}
-        runs[Key(**names | {"variant": variant})].append(record)
-    return {key: sorted(group, key=lambda record: record.seed) for key, group in runs.items()}
-
-
 def _summary(group: Sequence[Record], metric: str) -> dict[str, object]:
     seeds = [record.seed for record in group if metric in record.metrics]
     found = [record.metrics[metric] for record in group if metric in record.metrics]
@@ -109,10 +67,11 @@ def _summary(group: Sequence[Record], metric: str) -> dict[str, object]:
     else:
         estimate = stats.aggregate(replicates, values)
     pools = [one.pool for one in found if one.pool is not None]
+    lowest, highest = _bounds(metric)
     return {
         "value": estimate.value,
-        "low": estimate.low,
-        "high": estimate.high,
+        "low": max(estimate.low, lowest),
+        "high": min(estimate.high, highest),
         "chance": _mean(one.chance for one in found),
         "ceiling": _mean(one.ceiling for one in found),
         "n": min(one.n for one in found),
@@ -151,6 +110,12 @@ def _replicates(found: Sequence[MetricValue]) -> stats.Floats | None:
     if not kept or len(kept) < len(found) or len({len(one) for one in kept}) > 1:
         return None
     return np.array(kept)
+
+
+def _bounds(metric: str) -> tuple[float, float]:
+    """Range of a metric of the protocol; anything else, such as seconds, has none."""
+    known = metric.partition("[")[0] in metrics.names()
+    return metrics.facts(metric).bounds if known else (-np.inf, np.inf)
 
 
 def _mean(values: Iterable[float | None]) -> float | None:

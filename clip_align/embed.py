@@ -89,7 +89,7 @@ def embed(
             f"{run.model.cell_dim}: they are not of one run"
         )
     if unreached := int((~placed.reached_n).sum()):
-        remarks.append(f"{unreached} cells are out of reach of the training graph")
+        remarks.append(f"{unreached} cells are out of reach of the training graph: no type")
     cell_ne = run.model.embed_cells(placed.x_nd)
     marker_ne = _embed_markers(clean, run, statistics, remarks)
     adata.obsm[Obsm.CLIP_CELL] = cell_ne
@@ -98,8 +98,10 @@ def embed(
     adata.obs[Obs.REACHED] = placed.reached_n
     if run.panel.types:
         types, score = nearest_type(cell_ne, run)
-        adata.obs[Obs.CLIP_CELL_TYPE] = pd.Categorical(types, categories=list(run.panel.types))
-        adata.obs[Obs.CLIP_SCORE] = score
+        # A cell that was not placed has no place from which a type could be read.
+        named = pd.Series(types, dtype=object).where(placed.reached_n)
+        adata.obs[Obs.CLIP_CELL_TYPE] = pd.Categorical(named, categories=list(run.panel.types))
+        adata.obs[Obs.CLIP_SCORE] = np.where(placed.reached_n, score, np.float32(np.nan))
     else:
         remarks.append("the run was trained without cell types: none are given")
     adata.uns[Uns.CLIP] = {

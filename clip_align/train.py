@@ -1,7 +1,7 @@
 """Training: arrays in, the best model on validation out.
 
 AdamW with one cosine cycle (warm-up, then annealing), gradient clipping, early stopping, a guard
-against non-finite steps. Fabric carries device and precision, so more devices need no other loop.
+against non-finite steps. On one CPU; Fabric carries the backward pass, the seam for more devices.
 """
 
 from __future__ import annotations

@@ -4,9 +4,12 @@ import numpy as np
 import pytest
 from sklearn.cross_decomposition import CCA
 
-from benchmarks import baselines
+from benchmarks import baselines, metrics
 from benchmarks.baselines.base import Scaler, pair_accuracy
 from benchmarks.baselines.cca import canonical
+from benchmarks.metrics.retrieval import retrieve
+from benchmarks.pools import full_pool
+from benchmarks.resample import bootstrap_weights
 from clip_align.retrieval import pair_scores
 from representations.errors import InputError
 
@@ -96,6 +99,19 @@ def test_the_setting_with_the_best_validation_score_is_chosen(name, field, setti
     assert best == pytest.approx(max(scores), abs=1e-5)
     assert best > min(scores)
     assert setting in model.chosen
+
+
+@pytest.mark.parametrize("figure", ["pair_accuracy", "recall@10"])
+def test_the_interval_over_cells_covers_chance_as_often_as_it_says(figure):
+    ids = [f"c{i}" for i in range(150)]
+    weights = bootstrap_weights(ids, dataset="d", strata=["a"] * 150)
+    held = []
+    for seed in range(200):
+        sim = fitted("chance", seed=seed).similarity(CELL[TEST], MARKER[TEST])
+        evidence = retrieve(lambda rows, sim=sim: sim, full_pool(150), ["a"] * 150)
+        one = metrics.evaluate("retrieval", evidence, weights, only=(figure,))[figure]
+        held.append(one.estimate.low <= one.chance <= one.estimate.high)
+    assert np.mean(held) > 0.9  # of 0.95, by 200 draws and 200 replicates
 
 
 def test_chance_is_at_chance_and_pools_do_not_share_luck():

@@ -64,7 +64,7 @@ def test_every_type_is_in_the_legend_and_named_where_it_lies(file):
         labels = {text.get_text(): text.get_position() for text in ax.texts}
         assert set(labels) == set(counts.index)
         mine = points[(points["modality"] == side) & (points["type"] == "NK")]
-        assert labels["NK"] == tuple(mine[["x", "y"]].median())
+        assert labels["NK"] == pytest.approx(tuple(mine[["x", "y"]].median()))
 
 
 def test_coordinates_are_not_a_suite(file, tmp_path):

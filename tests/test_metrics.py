@@ -12,7 +12,8 @@ from benchmarks import metrics
 from benchmarks.metrics.annotation import predictions
 from benchmarks.metrics.collapse import Embeddings
 from benchmarks.metrics.retrieval import retrieve
-from benchmarks.pools import full_pool, seeded_pools
+from benchmarks.metrics.siblings import among
+from benchmarks.pools import Pools, full_pool, seeded_pools
 from benchmarks.resample import bootstrap_weights
 from representations.errors import InputError
 
@@ -22,8 +23,9 @@ SIBLINGS = (("CD4", "CD8"), ("CD4", "absent"))
 NAMES = {
     "retrieval": {
         *("pair_accuracy", "foscttm", "recall@1", "recall@5", "recall@10"),
-        *("mrr", "median_rank", "type_match@1", "sibling_confusion"),
+        *("mrr", "median_rank", "type_match@1"),
     },
+    "siblings": {"sibling_confusion"},
     "typing": {"accuracy", "balanced_accuracy", "macro_f1"},
     "collapse": {
         *("rankme", "effective_rank", "uniformity", "alignment", "modality_gap", "centred_cosine"),
@@ -32,12 +34,24 @@ NAMES = {
 
 
 def judged(sim, pools=None, labels=LABELS):
-    evidence = retrieve(
-        lambda rows: sim[np.ix_(rows, rows)], pools or full_pool(len(sim)), labels, SIBLINGS
+    evidence = retrieve(lambda rows: sim[np.ix_(rows, rows)], pools or full_pool(len(sim)), labels)
+    return metrics.evaluate("retrieval", evidence, weights_of(evidence.cells, labels))
+
+
+def weights_of(cells, labels=LABELS):
+    return bootstrap_weights([f"c{i}" for i in cells], dataset="d", strata=labels[cells])
+
+
+def confusion(sim, pools=None, labels=LABELS, first="CD4", second="CD8"):
+    """The one figure of the siblings, None where they never meet."""
+    given = among(
+        lambda rows: sim[np.ix_(rows, rows)], pools or full_pool(len(sim)), labels, first, second
     )
-    ids = [f"c{i}" for i in evidence.cells]
-    weights = bootstrap_weights(ids, dataset="d", strata=labels[evidence.cells])
-    return metrics.evaluate("retrieval", evidence, weights)
+    if given is None:
+        return None
+    found = metrics.evaluate("siblings", given, weights_of(given.evidence.cells, labels))
+    assert list(found) == [f"sibling_confusion[{first}|{second}]"]
+    return found[f"sibling_confusion[{first}|{second}]"]
 
 
 @pytest.mark.parametrize("family", NAMES)
@@ -92,26 +106,46 @@ def test_shuffled_pairs_fall_to_chance():
     assert found["pair_accuracy"].estimate.low < 0.5 < found["pair_accuracy"].estimate.high
 
 
-def test_siblings_are_counted_by_label():
-    # every CD8 query and half the CD4 queries point at the sibling, in both directions
+def test_siblings_weigh_alike_however_many_they_are():
+    # every CD8 query and 30 of 50 CD4 queries point at the sibling, in both directions
     partner = np.arange(N)
     partner[:30], partner[50:80] = np.arange(50, 80), np.arange(30)
-    found = judged(np.eye(N)[partner])
-    one = found["sibling_confusion[CD4|CD8]"]
-    assert one.estimate.value == pytest.approx(60 / 80)
-    assert one.chance == pytest.approx((50 * 30 + 30 * 50) / 80 / N)
-    assert (one.n, one.support) == (80, {"CD4": 50, "CD8": 30})
-    assert found["type_match@1"].estimate.value == pytest.approx(40 / N)
-    assert "sibling_confusion[CD4|absent]" not in found
+    one = confusion(np.eye(N)[partner])
+    assert one.estimate.value == pytest.approx((30 / 50 + 30 / 30) / 2)
+    assert one.chance == pytest.approx(0.5)
+    assert (one.n, one.pool, one.support) == (80, 80, {"CD4": 50, "CD8": 30})
+    assert judged(np.eye(N)[partner])["type_match@1"].estimate.value == pytest.approx(40 / N)
+    assert confusion(np.eye(N), second="absent") is None
+
+
+def test_siblings_oracle_ignorance_and_an_answer_outside_the_pair():
+    assert confusion(np.eye(N)).estimate.value == 0
+    nothing = confusion(np.zeros((N, N)))
+    assert nothing.estimate.value == pytest.approx(nothing.chance) == pytest.approx(0.5)
+    everything_is_cd4 = np.tile(LABELS == "CD4", (N, 1)).astype(float)
+    everything_is_cd4 += everything_is_cd4.T
+    assert confusion(everything_is_cd4).estimate.value == pytest.approx(0.5)
+    # a B cell that beats them all does not make a confused model a good one
+    outside = np.zeros((N, N))
+    outside[:, LABELS == "B"] = outside[LABELS == "B"] = 9.0
+    assert confusion(outside).estimate.value == pytest.approx(0.5)
+
+
+def test_siblings_are_asked_where_both_are():
+    labels = np.array(["CD4"] * 10 + ["CD8"] * 10 + ["B"] * 10)
+    apart = Pools(name="apart", size=10, indexes=tuple(np.arange(30).reshape(3, 10)))
+    assert confusion(np.eye(30), apart, labels) is None
+    mixed = Pools(name="mixed", size=15, indexes=(np.arange(5, 20), np.arange(20, 30)))
+    one = confusion(np.zeros((30, 30)), mixed, labels)
+    assert (one.n, one.pool, one.support) == (15, 15, {"CD4": 5, "CD8": 10})
+    assert one.chance == pytest.approx(0.5)
 
 
 def test_reordering_cells_changes_nothing():
     sim = np.random.default_rng(1).standard_normal((N, N))
     order = np.random.default_rng(2).permutation(N)
     a = judged(sim)
-    evidence = retrieve(
-        lambda r: sim[np.ix_(order[r], order[r])], full_pool(N), LABELS[order], SIBLINGS
-    )
+    evidence = retrieve(lambda r: sim[np.ix_(order[r], order[r])], full_pool(N), LABELS[order])
     weights = bootstrap_weights([f"c{i}" for i in order], dataset="d", strata=LABELS[order])
     for name, one in metrics.evaluate("retrieval", evidence, weights).items():
         np.testing.assert_allclose(one.estimate.replicates, a[name].estimate.replicates)

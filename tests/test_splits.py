@@ -79,7 +79,7 @@ def repeated_names():
 @pytest.mark.parametrize(
     ("make", "by", "message"),
     [
-        (lambda: dataset(["a"] * 6, ["x", "y"] * 3), "auto", "2 donor"),
+        (lambda: dataset(["a"] * 6, ["x", "y"] * 3), "donor", "2 donor"),
         (lambda: dataset(["a"] * 6), "donor", "missing: a split needs"),
         (missing_label, "auto", "missing values"),
         (repeated_names, "auto", "repeat"),
@@ -96,3 +96,7 @@ def test_a_leak_fails_the_run():
     with pytest.raises(LeakError, match=r"pca saw 2 test cell.*'b'"):
         assert_no_leak(iter("cba"), iter("bcd"), what="pca")
     assert not issubclass(LeakError, ValueError)  # never mistaken for bad input
+
+
+def test_two_donors_are_too_few_to_split_by():
+    assert split(dataset(["a"] * 30, ["x", "y"] * 15), seed=0).by == "cell"

@@ -10,6 +10,7 @@ from matplotlib.image import imread
 from benchmarks import plots, readme, records, stats, tables
 from benchmarks.records import MetricValue, Record
 from benchmarks.tidy import COLUMNS, tidy
+from representations.errors import InputError
 
 SHARED = np.random.default_rng(0).normal(0, 0.004, 200)
 
@@ -69,6 +70,32 @@ def row_of(table, **wanted):
 
 
 BASE = {"test": "pbmc@r1", "metric": "pair_accuracy", "variant": "{}"}
+
+
+def test_seeds_of_unequal_configuration_are_refused():
+    made = [record("ridge", "X_pca", 0.9, seed=seed) for seed in range(2)]
+    made[1] = made[1].model_copy(update={"config_hash": "other"})
+    with pytest.raises(InputError, match=r"cross_dataset again with --again"):
+        tidy(made)
+
+
+def test_a_variant_that_changes_nothing_is_refused():
+    base = record("ridge", "X_pca", 0.9)
+    variant = record("ridge", "X_pca", 0.9, variant={"loss": "same"})
+    with pytest.raises(InputError, match="it changed nothing"):
+        tidy([base, variant])
+    other = record("ridge", "X_pca", 0.9, seed=1)  # no seed in common: nothing to compare
+    assert len(tidy([other, variant])) == 2
+
+
+def test_an_interval_stays_within_what_the_figure_can_be():
+    near = {"recall@1": figure(0.99, replicates=None)}
+    made = [
+        record("ridge", "X_pca", 0, seed=seed, metrics={"recall@1": x})
+        for seed, x in enumerate([near["recall@1"], figure(0.4, replicates=None)])
+    ]
+    row = row_of(tidy(made), metric="recall@1")
+    assert (row["low"], row["high"]) == (0.0, 1.0)
 
 
 def test_seeds_are_aggregated_by_the_two_way_bootstrap():

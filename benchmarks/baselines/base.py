@@ -6,8 +6,8 @@ n: pairs, d: cell features, m: markers.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Protocol, Self
+from dataclasses import asdict, dataclass, is_dataclass
+from typing import Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,6 +47,12 @@ class Baseline(Protocol):
 
 _FAMILY: Family[Callable[[], Baseline]] = Family("baseline", package="benchmarks.baselines")
 register, names = _FAMILY.register, _FAMILY.names
+
+
+def settings(name: str) -> dict[str, Any]:
+    """What an unfitted baseline would try: part of what decides a figure."""
+    made: Any = create(name)
+    return {} if not is_dataclass(made) or isinstance(made, type) else asdict(made)
 
 
 def create(name: str) -> Baseline:

@@ -78,19 +78,21 @@ def facts(name: str) -> Metric[Any]:
     return _METRICS.get(name.partition("[")[0])
 
 
-def evaluate(family: str, evidence: object, weights_bn: Floats) -> dict[str, Measured]:
-    """Every metric of a family on one piece of evidence, with bootstrap replicates.
+def evaluate(
+    family: str, evidence: object, weights_bn: Floats, *, only: Sequence[str] | None = None
+) -> dict[str, Measured]:
+    """Every metric of a family, or some, on one piece of evidence, with bootstrap replicates.
 
     Parameters
     ----------
     family
-        ``retrieval``, ``typing`` or ``collapse``.
+        ``retrieval``, ``siblings``, ``typing`` or ``collapse``.
     evidence
         The family's evidence over n cells.
     weights_bn
         Replicate weights (B, n) of those cells, in the order of the evidence.
     """
-    members = [facts(name) for name in names(family)]
+    members = [facts(name) for name in names(family) if only is None or name in only]
     if not members:
         raise InputError(f"no metric family {family!r}")
     measured = {}

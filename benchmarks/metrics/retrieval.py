@@ -22,7 +22,7 @@ class Retrieval:
     """Per-cell evidence over all pools. ``cells`` are the rows judged, in this order.
 
     ``top_nt`` is the share of rank-1 partners that carry label t, ``mix_nt`` the share of the pool
-    that does; ``siblings`` are the label pairs to tell apart.
+    that does.
     """
 
     cells: Ints
@@ -31,14 +31,12 @@ class Retrieval:
     codes_n: Ints
     top_nt: Floats
     mix_nt: Floats
-    siblings: tuple[tuple[str, str], ...]
 
 
 def retrieve(
     similarity: Callable[[Ints], NDArray[np.floating]],
     pools: Pools,
     labels_n: Sequence[str],
-    siblings: Sequence[tuple[str, str]] = (),
 ) -> Retrieval:
     """Judge every pool.
 
@@ -50,8 +48,6 @@ def retrieve(
         Pools over the rows 0..n-1.
     labels_n
         Cell type of every row.
-    siblings
-        Pairs of labels for ``sibling_confusion``.
     """
     labels, codes_n = np.unique(np.asarray(labels_n, dtype=str), return_inverse=True)
     scores, top, mix = [], [], []
@@ -68,7 +64,6 @@ def retrieve(
         codes_n=codes_n[pools.cells],
         top_nt=np.concatenate(top),
         mix_nt=np.concatenate(mix),
-        siblings=tuple(siblings),
     )
 
 

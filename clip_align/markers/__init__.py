@@ -1,5 +1,8 @@
 """Marker panels, antibody names and marker profiles."""
 
+from hashlib import sha256
+from importlib.resources import files
+
 from clip_align.markers.antibodies import (
     Antibody,
     antibodies,
@@ -11,7 +14,17 @@ from clip_align.markers.normalise import clr, log_normalise
 from clip_align.markers.panel import Marker, Panel, load_panel
 from clip_align.markers.profile import available_markers, marker_genes, marker_profile
 
+TABLES = ("antibodies.csv", "hierarchy.csv", "immune158.csv")
+
+
+def tables_revision() -> str:
+    """Hash of the committed tables: they decide which markers there are and which genes leave."""
+    folder = files("clip_align") / "markers"
+    return sha256(b"".join((folder / name).read_bytes() for name in TABLES)).hexdigest()[:12]
+
+
 __all__ = [
+    "TABLES",
     "Antibody",
     "Hierarchy",
     "Marker",
@@ -27,4 +40,5 @@ __all__ = [
     "marker_profile",
     "resolve_antibodies",
     "resolve_antibody",
+    "tables_revision",
 ]

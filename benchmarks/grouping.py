@@ -1,0 +1,86 @@
+"""Which records make a row of a table, and which row it is compared with."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from benchmarks.records import Record
+from representations.errors import InputError
+
+REFERENCES = ("ridge", "pca+logreg", "perturbation_mean")
+PREFERRED_REPRESENTATION = "X_pca"
+
+
+class Key(NamedTuple):
+    """A row of a table: everything that names a run but its seed."""
+
+    suite: str
+    task: str
+    train: str
+    test: str
+    representation: str
+    model: str
+    variant: str
+
+    @property
+    def section(self) -> tuple[str, str, str, str]:
+        """What two rows must share to be comparable."""
+        return self[:4]
+
+
+Runs = Mapping[Key, Sequence[Record]]
+
+
+def grouped(records: Iterable[Record]) -> dict[Key, list[Record]]:
+    """Rows with their records by seed.
+
+    Raises ``InputError`` where seeds of a row ran with different configurations.
+    """
+    runs = defaultdict(list)
+    for record in records:
+        variant = json.dumps(record.variant, sort_keys=True)
+        names = {field: getattr(record, field) for field in Key._fields}
+        runs[Key(**names | {"variant": variant})].append(record)
+    for key, group in runs.items():
+        if len({record.config_hash for record in group}) > 1:
+            raise InputError(
+                f"{group[0].file_name}: the seeds of its row ran with different configurations; "
+                f"run {key.suite} again with --again"
+            )
+    return {key: sorted(group, key=lambda record: record.seed) for key, group in runs.items()}
+
+
+def reference_of(key: Key, runs: Iterable[Key]) -> Key | None:
+    """The row that ``key`` is compared with, None for the reference itself or where none ran."""
+    peers = sorted(other for other in runs if other.section == key.section and other != key)
+    if key.variant != "{}" and key._replace(variant="{}") in peers:
+        return key._replace(variant="{}")
+    if key.model in REFERENCES:
+        return None
+    for model in REFERENCES:
+        found = [other for other in peers if other.model == model and other.variant == "{}"]
+        for wanted in (key.representation, PREFERRED_REPRESENTATION):
+            for other in found:
+                if other.representation == wanted:
+                    return other
+        if found:
+            return found[0]
+    return None
+
+
+def check_differ(variant: Sequence[Record], base: Sequence[Record]) -> None:
+    """Refuse a variant whose figures are its base's, in every seed that both have."""
+    theirs = {record.seed: _values(record) for record in base}
+    shared = [record for record in variant if record.seed in theirs]
+    if shared and all(_values(record) == theirs[record.seed] for record in shared):
+        raise InputError(
+            f"{shared[0].file_name}: variant {json.dumps(shared[0].variant)} gives the very figures "
+            "of its base: it changed nothing, so it is no row of a comparison"
+        )
+
+
+def _values(record: Record) -> dict[str, float]:
+    return {name: metric.value for name, metric in record.metrics.items()}

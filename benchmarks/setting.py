@@ -1,0 +1,62 @@
+"""What a row of an alignment suite sets, and the configuration its record is known by."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from benchmarks import baselines
+from benchmarks.resample import N_REPLICATES
+from benchmarks.siblings import AXES
+from benchmarks.suites import Row
+from clip_align.markers import tables_revision
+from clip_align.models import ModelConfig, models
+from clip_align.train import TrainConfig
+from representations import registry
+from representations.base import Statistics
+from representations.errors import InputError
+
+PROTOCOL = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """The base of the table; a row's variant changes single fields."""
+
+    panel_genes: Literal["removed", "kept"] = "removed"
+    query_statistics: Statistics = "own"
+    basis: Literal["train", "own"] = "train"
+
+
+def setting_of(row: Row) -> Setting:
+    """Effective setting. Within one data set the query is scaled by training statistics."""
+    base: dict[str, Any] = {"query_statistics": "train" if row.train == row.test else "own"}
+    if unknown := set(row.variant) - set(asdict(Setting())):
+        raise InputError(f"variant {', '.join(sorted(unknown))}: no such field of an alignment row")
+    return Setting(**{**base, **row.variant})
+
+
+def config_of(row: Row, view: str) -> dict[str, Any]:
+    """Resolved configuration of a row; its hash tells whether a record is still current.
+
+    Code is not in it: a change that moves figures is a new ``PROTOCOL``.
+    """
+    config: dict[str, Any] = {
+        "protocol": PROTOCOL, "view": view, "n_replicates": N_REPLICATES,
+        "setting": asdict(setting_of(row)), "model": row.model, "siblings": _axes(),
+        "markers": tables_revision(),
+    }  # fmt: skip
+    if row.model in baselines.names():
+        config["baseline"] = baselines.settings(row.model)
+    if row.representation != "none":
+        config["representation"] = asdict(registry.get(row.representation).Config())
+    if row.model in models.names():
+        config["train"] = asdict(TrainConfig(model=ModelConfig(name=row.model)))
+    return config
+
+
+def _axes() -> list[list[str]]:
+    return [
+        [axis.first, *sorted(axis.first_types), axis.second, *sorted(axis.second_types)]
+        for axis in AXES
+    ]

@@ -1,0 +1,168 @@
+"""Cells of an alignment task: who trains, who is asked, and what is known of them.
+
+Training cells decide everything that is fitted. Across data sets, features use the genes both
+measure, markers are those both measure, and gene and marker scales of the query come from the
+unlabelled query cells (``query_statistics: own``, transductive) unless the variant says ``train``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from functools import cache, cached_property
+from typing import Literal
+
+import numpy as np
+from anndata import AnnData
+
+from benchmarks import datasets
+from benchmarks.guard import assert_no_leak
+from benchmarks.pools import Pools, full_pool, seeded_pools
+from benchmarks.setting import Setting
+from benchmarks.splits import Split, split
+from clip_align.markers import available_markers, load_panel, marker_genes, marker_profile
+from clip_align.markers.profile import View
+from clip_align.pairs import PairedCells, match_moments
+from representations import registry
+from representations.base import Representation
+from representations.keys import Obs
+
+Part = Literal["train", "validation"]
+
+
+@cache
+def _load(name: str) -> AnnData:
+    return datasets.load(name)
+
+
+class TaskCells:
+    """Split, pools, fits and pairs that the rows of one (train, test, seed) share."""
+
+    def __init__(self, train: str, test: str, seed: int, *, view: View) -> None:
+        self.train_name, self.test_name, self.seed, self.view = train, test, seed, view
+        self._fits: dict[tuple[str, str], Representation] = {}
+        self._known: dict[tuple[str, str, str], PairedCells] = {}
+
+    @cached_property
+    def split(self) -> Split:
+        """70/15/15 of the training data set."""
+        return split(_load(self.train_name), seed=self.seed)
+
+    @cached_property
+    def query(self) -> AnnData:
+        """Test cells in the order of their names: the held-out split, or all of another set."""
+        adata = _load(self.test_name)
+        if self.test_name == self.train_name:
+            return adata[self.split.test_index]
+        return adata[np.argsort(adata.obs_names.to_numpy().astype(str), kind="stable")]
+
+    def donors(self) -> np.ndarray | None:
+        """Donor of every test cell, where the data set tells."""
+        obs = self.query.obs
+        return obs[Obs.DONOR].to_numpy().astype(str) if Obs.DONOR in obs else None
+
+    @cached_property
+    def pools(self) -> Pools:
+        """The full test split inside a data set, seeded pools of 200 across data sets."""
+        n = self.query.n_obs
+        return (
+            full_pool(n) if self.test_name == self.train_name else seeded_pools(n, seed=self.seed)
+        )
+
+    @cached_property
+    def markers(self) -> tuple[str, ...]:
+        """Markers that both data sets measure, in the order of training."""
+        panel = load_panel() if self.view == "rna" else None
+        known = set(available_markers(_load(self.test_name), self.view, panel))
+        here = available_markers(_load(self.train_name), self.view, panel)
+        return tuple(marker for marker in here if marker in known)
+
+    def part(self, name: Part) -> AnnData:
+        """Training or validation cells."""
+        return _load(self.train_name)[getattr(self.split, f"{name}_index")]
+
+    def fitted(self, representation: str, panel_genes: str) -> Representation:
+        """The representation, fitted on training cells once."""
+        key = (representation, panel_genes)
+        if key not in self._fits:
+            shown = self._shown(self.part("train"), panel_genes)
+            self._fits[key] = self._new(representation).fit(shown)
+        self._assert_unseen(self._fits[key].record.cells, what=representation)
+        return self._fits[key]
+
+    def _new(self, representation: str) -> Representation:
+        """Unfitted, with the seed of the task where it takes one."""
+        config = registry.get(representation).Config()
+        if hasattr(config, "seed"):
+            config = replace(config, seed=self.seed)
+        return registry.get(representation)(config)
+
+    def _assert_unseen(self, cells: Iterable[str], *, what: str) -> None:
+        if self.train_name == self.test_name:
+            assert_no_leak(cells, self.query.obs_names, what=what)
+
+    def _shown(self, adata: AnnData, panel_genes: str) -> AnnData:
+        """Cells with the genes a fit is shown, which are all it reads then and ever after."""
+        names = adata.var_names
+        shown = np.ones(len(names), dtype=bool)
+        if self.train_name != self.test_name:
+            for name in (self.train_name, self.test_name):
+                shown &= names.isin(_load(name).var_names)
+        if panel_genes == "removed":
+            shown &= ~names.isin(marker_genes(self.markers, self.view))
+        return adata[:, shown]
+
+    def _pairs(self, adata: AnnData, cell_nd: np.ndarray) -> PairedCells:
+        return PairedCells(
+            cell_nd=cell_nd,
+            marker_nm=self._markers_of(adata),
+            ids_n=adata.obs_names.to_numpy().astype(str),
+            types_n=adata.obs[Obs.CELL_TYPE].to_numpy().astype(str),
+        )
+
+    def known_pairs(self, representation: str, panel_genes: str) -> tuple[PairedCells, PairedCells]:
+        """Training and validation pairs; raises ``LeakError`` where a test cell is among them."""
+        parts: tuple[Part, Part] = ("train", "validation")
+        train, validation = (self._known_part(x, representation, panel_genes) for x in parts)
+        return train, validation
+
+    def _known_part(self, part: Part, representation: str, panel_genes: str) -> PairedCells:
+        key = (part, representation, panel_genes)
+        if key not in self._known:
+            adata = self.part(part)
+            features_nd = _no_features(adata)
+            if representation != "none":
+                features_nd = self.fitted(representation, panel_genes).transform(adata)
+            self._known[key] = self._pairs(adata, features_nd)
+            self._assert_unseen(self._known[key].ids_n, what=f"the {part} pairs")
+        return self._known[key]
+
+    def test_pairs(self, representation: str, setting: Setting) -> PairedCells:
+        """Test pairs as a setting has them, on the scale of the training cells."""
+        if representation == "none":
+            return self._pairs(self.query, _no_features(self.query))
+        rep = self.fitted(representation, setting.panel_genes)
+        if setting.basis == "own":
+            # The control: a basis of the query's own. Its columns are as wide as the number of
+            # its cells makes them, so they are brought to the width of the training columns.
+            shown = self._shown(self.query, setting.panel_genes)
+            own_nd = self._new(representation).fit_transform(shown)
+            known_nd = rep.transform(self.part("train"))
+            cell_nd = match_moments(own_nd, known_nd.mean(axis=0), known_nd.std(axis=0))
+        else:
+            cell_nd = rep.transform(self.query, statistics=setting.query_statistics)
+        pairs = self._pairs(self.query, cell_nd)
+        if setting.query_statistics == "own":
+            train_nm = self._markers_of(self.part("train"))
+            moments = train_nm.mean(axis=0), train_nm.std(axis=0)
+            pairs = replace(pairs, marker_nm=match_moments(pairs.marker_nm, *moments))
+        return pairs
+
+    def _markers_of(self, adata: AnnData) -> np.ndarray:
+        profile = marker_profile(adata, view=self.view, markers=self.markers)
+        return np.asarray(profile.to_numpy())
+
+
+def _no_features(adata: AnnData) -> np.ndarray:
+    """Row numbers: all that a model without a representation may tell cells apart by."""
+    return np.arange(adata.n_obs, dtype=np.float32)[:, None]
