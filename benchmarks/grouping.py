@@ -77,7 +77,7 @@ def check_differ(variant: Sequence[Record], base: Sequence[Record]) -> None:
     shared = [record for record in variant if record.seed in theirs]
     if shared and all(_values(record) == theirs[record.seed] for record in shared):
         raise InputError(
-            f"{shared[0].file_name}: variant {json.dumps(shared[0].variant)} gives the very figures "
+            f"{shared[0].file_name}: variant {json.dumps(shared[0].variant)} gives the figures "
             "of its base: it changed nothing, so it is no row of a comparison"
         )
 

@@ -34,15 +34,8 @@ def tidy(records: Iterable[Record]) -> pd.DataFrame:
     rows = []
     for key in sorted(runs):
         reference = reference_of(key, runs)
-        if (
-            key.variant != "{}"
-            and reference is not None
-            and check_differ(runs[key], runs[reference])
-        ):
-            raise InputError(
-                f"{runs[key][0].file_name}: variant {key.variant} gives the very figures of its "
-                "base: it changed nothing, so it is no row of a comparison"
-            )
+        if reference is not None and key.variant != "{}":
+            check_differ(runs[key], runs[reference])
         for metric in sorted({name for record in runs[key] for name in record.metrics}):
             row = {**key._asdict(), "metric": metric, **_summary(runs[key], metric)}
             if reference is not None:
