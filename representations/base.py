@@ -27,19 +27,24 @@ class Coordinates:
     """Cells in a representation.
 
     ``x_nd`` is float32 and always finite; ``reached_n`` is False for cells the fitted graph cannot
-    reach, whose row in ``x_nd`` is zero.
+    reach, whose row in ``x_nd`` is zero; ``confidence_n`` is from 0 to 1 where the method has one.
     """
 
     x_nd: np.ndarray
     reached_n: np.ndarray
+    confidence_n: np.ndarray | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class FitRecord:
-    """What a fit saw: the training cells, its parameters, its backend, and the labels it used."""
+    """What a fit saw: the training cells, its parameters, its backend, and the labels it used.
+
+    ``columns`` names the coordinates.
+    """
 
     cells: tuple[str, ...]
     params: dict[str, Any]
+    columns: tuple[str, ...] = ()
     labels_used: tuple[str, ...] = ()
     backend: str = ""
     facts: dict[str, Any] = field(default_factory=dict)
@@ -50,9 +55,10 @@ class Representation(ABC):
     """Base class. A subclass names itself, owns a frozen ``Config`` and says how to fit and place.
 
     Subclasses implement ``_fit``, ``_place``, ``_state`` and ``_load_state``; everything a user
-    calls is here. ``statistics`` says whose gene means and deviations scale a query: ``"train"``
-    places each cell on its own; ``"own"`` uses the unlabelled query cells as a group and is
-    therefore transductive, to be declared wherever it is used.
+    calls is here. Facts that ``_fit`` returns under ``backend``, ``labels_used`` and ``columns``
+    become fields of the record. ``statistics`` says whose gene means and deviations scale a query:
+    ``"train"`` places each cell on its own; ``"own"`` uses the unlabelled query cells as a group
+    and is therefore transductive, to be declared wherever it is used.
     """
 
     name: ClassVar[str]
@@ -110,9 +116,11 @@ class Representation(ABC):
         check_cells(adata, at_least=2)
         self._record = None  # a fit that fails halfway leaves nothing that could be used
         fitted, facts = self._fit(adata)
+        numbered = (f"{self.name}_{i}" for i in range(fitted.x_nd.shape[1]))
         self._record = FitRecord(
             cells=tuple(map(str, adata.obs_names)),
             params=_as_json(asdict(self.config)),
+            columns=tuple(facts.pop("columns", numbered)),
             backend=str(facts.pop("backend", "numpy")),
             labels_used=tuple(facts.pop("labels_used", ())),
             facts=_as_json(facts),
@@ -148,7 +156,9 @@ class Representation(ABC):
         key_added: str | None = None,
         copy: bool = False,
     ) -> AnnData | None:
-        """Write ``obsm``, a reached flag in ``obs`` and provenance in ``uns``; touch nothing else.
+        """Write ``obsm``, what is known of each cell in ``obs``, provenance in ``uns``; no more.
+
+        ``obs`` receives a reached flag, and a confidence where the representation has one.
 
         Parameters
         ----------
@@ -162,8 +172,11 @@ class Representation(ABC):
         placed = self.place(target, statistics=statistics)
         target.obsm[key] = placed.x_nd
         target.obs[Obs.reached(key)] = placed.reached_n
+        if placed.confidence_n is not None:
+            target.obs[Obs.confidence(key)] = placed.confidence_n
         target.uns[key] = {
             "params": json.dumps(self.record.params, sort_keys=True),
+            "columns": list(self.record.columns),
             "statistics": statistics,
             "backend": self.record.backend,
             "labels_used": list(self.record.labels_used),
@@ -205,9 +218,11 @@ def check_cells(adata: AnnData, *, at_least: int) -> None:
 
 
 def _tidy(found: Coordinates) -> Coordinates:
+    sure = found.confidence_n
     return Coordinates(
         x_nd=np.ascontiguousarray(found.x_nd, dtype=np.float32),
         reached_n=np.asarray(found.reached_n, dtype=bool),
+        confidence_n=None if sure is None else np.asarray(sure, dtype=np.float32),
     )
 
 

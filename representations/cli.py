@@ -101,7 +101,8 @@ def transform(
     clean, remarks = prepare(adata, source=str(query))
     representation.annotate(clean, statistics=statistics, key_added=key)
     adata.obsm[key] = clean.obsm[key]
-    adata.obs[Obs.reached(key)] = clean.obs[Obs.reached(key)]
+    for column in {Obs.reached(key), Obs.confidence(key)} & set(clean.obs):
+        adata.obs[column] = clean.obs[column]
     adata.uns[key] = clean.uns[key]
     say_remarks([*remarks, *_losses(clean, representation, key)])
     write_h5ad(adata, out)

@@ -12,19 +12,18 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 from anndata import AnnData
-from scipy.sparse.csgraph import connected_components
 from scipy.sparse.linalg import eigsh
 
 from representations.base import Coordinates, Representation, Statistics
 from representations.errors import InputError
-from representations.graph import FuzzyGraph, fuzzy_graph
-from representations.knn import EXACT_UP_TO, KnnIndex
-from representations.pca import Pca, PcaConfig
+from representations.knn import EXACT_UP_TO
+from representations.manifold import Manifold, row_sums
+from representations.pca import PcaConfig
 from representations.registry import register
+from representations.saved import part, prefixed
 
 TOLERANCE = 0  # machine precision: looser, Lanczos finds one vector of an eigenvalue that has two
 MIN_EIGENVALUE = 0.01  # a placed cell divides by it
-GRAPH_ARRAYS = ("rho_n", "sigma_n", "radius_n")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,9 +45,9 @@ class DiffusionBasis:
         ``psi(x) = 1/lambda * sum_j t(x, j) psi_j`` with ``t`` normalised exactly as in training, so
         a row of the training kernel returns its own coordinates.
         """
-        density_m = _sums(kernel_mn)
+        density_m = row_sums(kernel_mn)
         kernel = _scale(kernel_mn, density_m, self.density_n)
-        transitions = _scale(kernel, np.sqrt(_sums(kernel)), np.sqrt(self.degree_n))
+        transitions = _scale(kernel, np.sqrt(row_sums(kernel)), np.sqrt(self.degree_n))
         placed: np.ndarray = (transitions @ self.vectors_nc) / self.values_c
         return placed
 
@@ -67,9 +66,9 @@ def diffusion_basis(
             f"give 1 to {max(n - 2, 1)}"
         )
     weights_nn = weights_nn.astype(np.float64)
-    density_n = _sums(weights_nn)
+    density_n = row_sums(weights_nn)
     kernel = _scale(weights_nn, density_n, density_n)
-    degree_n = _sums(kernel)
+    degree_n = row_sums(kernel)
     symmetric = _scale(kernel, np.sqrt(degree_n), np.sqrt(degree_n))
     start = np.random.default_rng(seed).uniform(-1, 1, n)
     values, vectors = eigsh(symmetric, k=n_components + 1, which="LA", v0=start, tol=TOLERANCE)
@@ -112,79 +111,46 @@ class DiffusionMap(Representation):
     name = "diffmap"
     Config = DiffusionConfig
     config: DiffusionConfig
-    graph: FuzzyGraph
     basis: DiffusionBasis
-    main_n: np.ndarray
 
     def __init__(self, config: DiffusionConfig | None = None) -> None:
         super().__init__(config)
-        self.pca = Pca(self.config.pca)
+        c = self.config
+        self.manifold = Manifold(c.pca, k=c.n_neighbors, exact_up_to=c.exact_up_to)
 
     @property
     def genes(self) -> tuple[str, ...]:
         """Genes behind the neighbour graph."""
-        return self.pca.genes
+        return self.manifold.genes
 
     def _fit(self, adata: AnnData) -> tuple[Coordinates, dict[str, Any]]:
-        x_nd = self.pca.fit_transform(adata)
-        self.graph = fuzzy_graph(
-            x_nd, k=self.config.n_neighbors, exact_up_to=self.config.exact_up_to
+        facts = self.manifold.fit(adata)
+        self.basis = diffusion_basis(
+            self.manifold.weights_cc, self.config.n_components, seed=self.config.seed
         )
-        n_parts, part_n = connected_components(self.graph.weights_nn, directed=False)
-        self.main_n = part_n == np.bincount(part_n).argmax()
-        inside = self.graph.weights_nn[self.main_n][:, self.main_n]
-        self.basis = diffusion_basis(inside, self.config.n_components, seed=self.config.seed)
-        x_nc = np.zeros((len(x_nd), self.config.n_components))
-        x_nc[self.main_n] = self.basis.vectors_nc
-        return Coordinates(x_nd=x_nc, reached_n=self.main_n), {
-            "backend": f"{self.graph.index.backend}, scipy eigsh",
-            "knn_recall": self.graph.index.recall(self.graph.k),
+        main_n = self.manifold.main_n
+        x_nc = np.zeros((len(main_n), self.config.n_components))
+        x_nc[main_n] = self.basis.vectors_nc
+        backend = f"{facts.pop('knn_backend')}, scipy eigsh"
+        return Coordinates(x_nd=x_nc, reached_n=main_n), {
+            **facts,
+            "backend": backend,
             "eigenvalues": self.basis.values_c.tolist(),
-            "graph_components": int(n_parts),
-            "unreached": int((~self.main_n).sum()),
         }
 
     def _place(self, adata: AnnData, statistics: Statistics) -> Coordinates:
-        kernel_mn = self.graph.extend(self.pca.transform(adata, statistics=statistics))
-        inside = kernel_mn[:, self.main_n]
-        # A cell whose affinity lies mostly outside the fitted component is not on the map.
-        reached_m = _sums(inside) > 0.5 * _sums(kernel_mn)
+        inside_mc, reached_m = self.manifold.kernel(adata, statistics)
         x_mc = np.zeros((adata.n_obs, len(self.basis.values_c)))
         if reached_m.any():
-            x_mc[reached_m] = self.basis.place(sp.csr_matrix(inside[reached_m]))
+            x_mc[reached_m] = self.basis.place(sp.csr_matrix(inside_mc[reached_m]))
         return Coordinates(x_nd=x_mc, reached_n=reached_m)
 
     def _state(self) -> dict[str, np.ndarray]:
-        weights = self.graph.weights_nn
-        return {
-            **{f"pca.{key}": value for key, value in self.pca._state().items()},
-            **{f"graph.{key}": getattr(self.graph, key) for key in GRAPH_ARRAYS},
-            **{f"basis.{key}": value for key, value in asdict(self.basis).items()},
-            "graph.x": self.graph.index.x_nd, "graph.k": np.array([self.graph.k]),
-            "graph.data": weights.data, "graph.indices": weights.indices,
-            "graph.indptr": weights.indptr, "main": self.main_n,
-        }  # fmt: skip
+        return {**self.manifold.state(), **prefixed("basis", asdict(self.basis))}
 
     def _load_state(self, state: dict[str, np.ndarray]) -> None:
-        def part(prefix: str) -> dict[str, np.ndarray]:
-            return {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
-
-        self.pca._load_state(part("pca."))
-        self.pca._record = self._record
-        graph, n = part("graph."), len(state["graph.x"])
-        csr = (graph["data"], graph["indices"], graph["indptr"])
-        self.graph = FuzzyGraph(
-            index=KnnIndex(graph["x"], exact_up_to=self.config.exact_up_to),
-            k=int(graph["k"][0]),
-            weights_nn=sp.csr_matrix(csr, shape=(n, n)),
-            **{key: graph[key] for key in GRAPH_ARRAYS},
-        )
-        self.basis = DiffusionBasis(**part("basis."))
-        self.main_n = state["main"].astype(bool)
-
-
-def _sums(kernel: sp.csr_matrix) -> np.ndarray:
-    return np.asarray(kernel.sum(axis=1), dtype=np.float64).ravel()
+        self.manifold.load_state(state, self._record)
+        self.basis = DiffusionBasis(**part("basis", state))
 
 
 def _scale(kernel: sp.csr_matrix, row: np.ndarray, col: np.ndarray) -> sp.csr_matrix:

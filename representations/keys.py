@@ -23,6 +23,11 @@ class Obs:
         """Flag beside ``obsm[key]``: False where the fit has no place for a cell."""
         return f"{key}_reached"
 
+    @staticmethod
+    def confidence(key: str) -> str:
+        """How sure the fit is of a cell's coordinates in ``obsm[key]``, from 0 to 1."""
+        return f"{key}_confidence"
+
 
 class Obsm:
     """Entries of ``adata.obsm``."""

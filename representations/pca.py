@@ -13,6 +13,7 @@ from representations.base import Coordinates, Representation, Statistics
 from representations.errors import InputError
 from representations.preprocess import PreprocessConfig, Preprocessor
 from representations.registry import register
+from representations.saved import part, prefixed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,13 +72,11 @@ class Pca(Representation):
         return Coordinates(x_nd=x_nd, reached_n=np.ones(len(x_nh), dtype=bool))
 
     def _state(self) -> dict[str, np.ndarray]:
-        state = {f"preprocess.{k}": v for k, v in self.preprocessor.state().items()}
+        state = prefixed("preprocess", self.preprocessor.state())
         return {**state, "loadings": self.loadings_hd, "centre": self.centre_h}
 
     def _load_state(self, state: dict[str, np.ndarray]) -> None:
-        prefix = "preprocess."
-        own = {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
-        self.preprocessor.load_state(own)
+        self.preprocessor.load_state(part("preprocess", state))
         self.loadings_hd, self.centre_h = state["loadings"], state["centre"]
 
     @property

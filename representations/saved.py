@@ -57,6 +57,17 @@ def read_saved(folder: str | Path) -> tuple[dict[str, Any], dict[str, np.ndarray
         raise damaged(folder, f"{ARRAY_FILE}: {error}") from error
 
 
+def prefixed(prefix: str, state: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The state of a part, for the state of the whole."""
+    return {f"{prefix}.{key}": value for key, value in state.items()}
+
+
+def part(prefix: str, state: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Inverse of :func:`prefixed`."""
+    start = f"{prefix}."
+    return {k.removeprefix(start): v for k, v in state.items() if k.startswith(start)}
+
+
 def damaged(folder: str | Path, what: str) -> InputError:
     """The error of a folder that does not hold what was saved."""
     return InputError(f"{folder}: damaged representation ({what}); save it again")

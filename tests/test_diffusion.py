@@ -68,8 +68,8 @@ def correlations(a_nc: np.ndarray, b_nc: np.ndarray) -> np.ndarray:
 
 def forward_only(rep: DiffusionMap, train: AnnData) -> np.ndarray:
     """Training cells placed by edges to their neighbours alone."""
-    x_nd = rep.pca.transform(train)
-    near_nk = rep.graph.index.search(x_nd, K)
+    x_nd = rep.manifold.pca.transform(train)
+    near_nk = rep.manifold.graph.index.search(x_nd, K)
     dist_nk = np.linalg.norm(x_nd[:, None] - x_nd[near_nk], axis=-1)
     rho, sigma = bandwidths(np.sort(dist_nk, axis=1))
     weight_nk = membership(dist_nk, rho[:, None], sigma[:, None])
@@ -81,20 +81,20 @@ def forward_only(rep: DiffusionMap, train: AnnData) -> np.ndarray:
 def test_same_spectrum_and_space_as_scanpy_on_the_same_graph(train, fitted):
     """On scanpy's own connectivities, so that only the spectral part is compared."""
     adata = AnnData(obs=train.obs[[]])
-    adata.obsm["X_pca"] = fitted.pca.transform(train)
+    adata.obsm["X_pca"] = fitted.manifold.pca.transform(train)
     sc.pp.neighbors(adata, n_neighbors=K, use_rep="X_pca", method="umap")
     sc.tl.diffmap(adata, n_comps=LEADING + 1)
     basis = diffusion_basis(adata.obsp["connectivities"].tocsr(), LEADING)
     np.testing.assert_allclose(basis.values_c, adata.uns["diffmap_evals"][1:], atol=1e-4)
     assert cosines(basis.vectors_nc, adata.obsm["X_diffmap"][:, 1:]).min() >= 0.999
-    ours = fitted.graph.weights_nn - sp.eye(train.n_obs)
+    ours = fitted.manifold.graph.weights_nn - sp.eye(train.n_obs)
     assert abs(sp.csr_matrix(ours - adata.obsp["connectivities"])).max() < 1e-4
 
 
 def test_same_basis_as_scanpy_with_our_kernel(fitted):
     oracle = DPT.__new__(DPT)
     oracle._number_connected_components = 1
-    oracle._connectivities = fitted.graph.weights_nn.astype(np.float64)
+    oracle._connectivities = fitted.manifold.graph.weights_nn.astype(np.float64)
     oracle.compute_transitions(density_normalize=True)
     oracle.compute_eigen(n_comps=LEADING + 1, sort="decrease")
     np.testing.assert_allclose(fitted.basis.values_c, oracle.eigen_values[1:], atol=1e-5)
@@ -130,10 +130,12 @@ def test_a_plain_extension_would_not(train, fitted):
 
 def test_cells_with_a_little_noise_stay_near(train, fitted):
     """Noise of a tenth of the distance to the nearest cell: 99.8 % stay among the 30 nearest."""
-    x_nd = fitted.pca.transform(train)
-    step = np.median(fitted.graph.rho_n) / np.sqrt(x_nd.shape[1])
+    x_nd = fitted.manifold.pca.transform(train)
+    step = np.median(fitted.manifold.graph.rho_n) / np.sqrt(x_nd.shape[1])
     noise_nd = np.random.default_rng(1).normal(scale=0.1 * step, size=x_nd.shape)
-    placed_nc = fitted.basis.place(fitted.graph.extend((x_nd + noise_nd).astype(np.float32)))
+    placed_nc = fitted.basis.place(
+        fitted.manifold.graph.extend((x_nd + noise_nd).astype(np.float32))
+    )
     index = KnnIndex(fitted.basis.vectors_nc)
     nearest_n = index.search(placed_nc, 1)[:, 0]
     near_n = index.search(fitted.basis.vectors_nc, 30)
@@ -148,7 +150,9 @@ def test_held_out_cells_fall_among_their_type(train, held_out, fitted):
     types = train.obs["cell_type_coarse"].astype(str).to_numpy()[near]
     own = held_out.obs["cell_type_coarse"].astype(str).to_numpy()[:, None]
     agreement = (types == own).mean()
-    in_pca = KnnIndex(fitted.pca.transform(train)).search(fitted.pca.transform(held_out), 15)
+    in_pca = KnnIndex(fitted.manifold.pca.transform(train)).search(
+        fitted.manifold.pca.transform(held_out), 15
+    )
     ceiling = (train.obs["cell_type_coarse"].astype(str).to_numpy()[in_pca] == own).mean()
     assert agreement > ceiling - 0.05
 
@@ -198,8 +202,10 @@ def test_a_cell_far_from_all_training_cells_is_flagged(train, held_out, fitted):
     """Farther from each training cell than any of these is from its 15th neighbour."""
     rng = np.random.default_rng(0)
     noise = AnnData(rng.poisson(3.0, (20, train.n_vars)).astype(np.float32), var=train.var[[]])
-    away = fitted.pca.transform(noise)[:, None] - fitted.pca.transform(train)[None]
-    far = np.linalg.norm(away, axis=-1).min(axis=1) > fitted.graph.radius_n.max()
+    away = (
+        fitted.manifold.pca.transform(noise)[:, None] - fitted.manifold.pca.transform(train)[None]
+    )
+    far = np.linalg.norm(away, axis=-1).min(axis=1) > fitted.manifold.graph.radius_n.max()
     assert far.sum() > 10
     placed = fitted.place(noise)
     np.testing.assert_array_equal(placed.reached_n, ~far)
