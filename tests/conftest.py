@@ -47,3 +47,9 @@ def pbmc10k_cite() -> AnnData:
 def kang() -> AnnData:
     """Kang 2018; shared by the session, so copy before changing it."""
     return _real("kang")
+
+
+@pytest.fixture(scope="session")
+def marrow() -> AnnData:
+    """CD34+ marrow, Setty 2019; shared by the session, so copy before changing it."""
+    return _real("marrow")

@@ -44,6 +44,7 @@ SHAPES = {
     "pbmc3k": (2638, 32573, 0),
     "pbmc10k_cite": (6854, 4000, 14),
     "kang": (13999, 14037, 0),
+    "marrow": (4142, 16096, 0),
 }
 LABELS = {
     "teaseq": {
@@ -96,6 +97,7 @@ LABELS = {
         "Dendritic cells": 407,
         "Megakaryocytes": 132,
     },
+    "marrow": {"CD34+ bone marrow cell": 4142},
 }
 # Expressed by the first type far more than by the second: labels sit on the right cells.
 MARKERS = {
@@ -103,6 +105,7 @@ MARKERS = {
     "pbmc3k": [("MS4A1", "B cells", "NK cells"), ("LYZ", "CD14+ Monocytes", "B cells")],
     "pbmc10k_cite": [("MS4A1", "B", "CD16+ NK"), ("NKG7", "CD16+ NK", "B")],
     "kang": [("CD79A", "B cells", "NK cells"), ("PPBP", "Megakaryocytes", "B cells")],
+    "marrow": [],  # one label; test_marrow_results_sit_on_the_right_cells instead
 }
 every_dataset = pytest.mark.parametrize("name", sorted(SHAPES))
 
@@ -191,6 +194,24 @@ def test_kang_conditions_differ_by_interferon(kang):
     isg15 = {word: kang[condition == word, "ISG15"].X.mean() for word in ("ctrl", "stim")}
     assert isg15["stim"] > 10 * isg15["ctrl"]
     assert condition.value_counts().to_dict() == {"ctrl": 6548, "stim": 7451}
+
+
+def test_marrow_results_sit_on_the_right_cells(marrow):
+    """Cells that FateID is sure of express the gene it started the lineage from."""
+    fate = marrow.obsm["fateid"]
+    assert list(fate) == ["Ery", "Mega", "DC", "CLP", "Mono"]
+    np.testing.assert_allclose(fate.sum(axis=1), 1, atol=1e-5)
+    expressed = {"Ery": "HBB", "Mega": "PF4", "DC": "IRF8", "CLP": "EBF1", "Mono": "LYZ"}
+    for lineage, gene in expressed.items():
+        sure = (fate[lineage] > 0.6).to_numpy()
+        assert marrow[sure, gene].X.mean() > 3 * marrow[~sure, gene].X.mean(), lineage
+    early = (marrow.obsm["monocle2"]["pseudotime"] < 3).to_numpy()
+    for gene in ("AVP", "CRHBP"):  # stem cells
+        assert marrow[early, gene].X.mean() > 3 * marrow[~early, gene].X.mean(), gene
+    assert marrow.obs[Obs.BATCH].value_counts().to_dict() == {"Run5": 2158, "Run4": 1984}
+    assert set(marrow.obs["published_role"]) == {
+        "none", "start", "terminal DC", "terminal Ery", "terminal Mono",
+    }  # fmt: skip
 
 
 # --- registry -----------------------------------------------------------------------------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -16,11 +16,16 @@ from sklearn.decomposition import PCA
 
 from representations import registry
 from representations.base import Representation
+from representations.branch_config import BranchConfig
 from representations.diffusion import DiffusionConfig
 from representations.errors import InputError
+from representations.integrate import IntegratedConfig
+from representations.paga import PagaConfig
 from representations.pca import PcaConfig
 from representations.preprocess import PreprocessConfig, Preprocessor
+from representations.pseudotime import PseudotimeConfig
 from representations.saved import ARRAY_FILE, META_FILE
+from representations.scvi_input import ScviConfig
 
 N_CELLS, N_GENES = 300, 400
 GENES = PreprocessConfig(n_top_genes=200, exclude=("G3", "G11"))
@@ -54,6 +59,26 @@ def exact_pca(rep: Any, adata: AnnData) -> np.ndarray:
     return scores.transform(x_nh) * signs
 
 
+SCVI_CONFIG = ScviConfig(
+    n_components=4, n_hidden=32, max_epochs=20, batch_size=64, learning_rate=5e-3, preprocess=GENES
+)
+BLOCKS = {
+    "pca": PCA_CONFIG,
+    "diffmap": DiffusionConfig(n_components=6, n_neighbors=12, pca=PCA_CONFIG),
+}
+
+
+def side_by_side(rep: Any, adata: AnnData) -> np.ndarray:
+    """Blocks fitted alone, scaled by hand; of ten columns, each block has half of the variance."""
+    scaled = []
+    for name, config in BLOCKS.items():
+        x_nd = registry.get(name)(config).fit_transform(adata)
+        low_d, middle_d, high_d = np.quantile(x_nd, [0.25, 0.5, 0.75], axis=0)
+        z_nd = np.clip((x_nd - middle_d) / (high_d - low_d) * 1.349, -10, 10)
+        scaled.append(z_nd / np.sqrt(z_nd.var(axis=0).sum()) * np.sqrt(10 / 2))
+    return np.concatenate(scaled, axis=1)
+
+
 ROWS = {
     "pca": Row(
         small=PCA_CONFIG, too_many=PcaConfig(n_components=N_CELLS + 1),
@@ -64,6 +89,38 @@ ROWS = {
         too_many=DiffusionConfig(n_components=N_CELLS, pca=PCA_CONFIG),
         fitted=lambda rep, _: rep.basis.vectors_nc, agrees=1e-4, order=1e-3, batch=1e-4,
         flags_islands=True,
+    ),
+    "dpt": Row(
+        small=PseudotimeConfig(n_components=6, n_anchors=3, n_neighbors=12, pca=PCA_CONFIG),
+        too_many=PseudotimeConfig(n_components=N_CELLS, pca=PCA_CONFIG),
+        fitted=lambda rep, _: rep.pseudotimes(rep.basis.vectors_nc)[0], agrees=1e-4, order=1e-3,
+        batch=1e-4, flags_islands=True,
+    ),
+    "paga": Row(
+        small=PagaConfig(
+            n_neighbors=12, resolution=0.3, ks=(10, 12), n_resamples=6, n_seeds=2, pca=PCA_CONFIG
+        ),
+        too_many=PagaConfig(pca=PcaConfig(n_components=N_CELLS + 1)),
+        fitted=lambda rep, _: rep.features(rep.manifold.weights_cc)[0], agrees=1e-4, order=1e-4,
+        batch=1e-4, flags_islands=True,
+    ),
+    "branch": Row(
+        small=BranchConfig(
+            n_components=5, n_neighbors=12, terminal_size=8, n_bootstraps=3, pca=PCA_CONFIG
+        ),
+        too_many=BranchConfig(n_components=N_CELLS, pca=PCA_CONFIG),
+        fitted=lambda rep, _: rep._fitted().x_nd, agrees=1e-4, order=1e-3, batch=1e-4,
+        flags_islands=True,
+    ),
+    "scvi": Row(
+        small=SCVI_CONFIG, too_many=replace(SCVI_CONFIG, n_components=N_CELLS + 1),
+        fitted=lambda rep, adata: fresh(rep.name).fit_transform(adata), agrees=1e-4, order=1e-4,
+        batch=1e-4, flags_islands=False,
+    ),
+    "integrated": Row(
+        small=IntegratedConfig(configs=BLOCKS),
+        too_many=IntegratedConfig(configs={"pca": PcaConfig(n_components=N_CELLS + 1)}),
+        fitted=side_by_side, agrees=1e-3, order=1e-3, batch=1e-3, flags_islands=False,
     ),
 }  # fmt: skip
 SMALL = {name: row.small for name, row in ROWS.items()}
@@ -116,6 +173,15 @@ def line(error: pytest.ExceptionInfo[InputError]) -> str:
     """The message, which is one line."""
     assert "\n" not in str(error.value)
     return str(error.value)
+
+
+def columns_of(rep: Representation, key: str) -> list[str]:
+    """What ``annotate`` writes to ``obs``: a confidence where the representation has one."""
+    sure_n = rep.place(cells(5)).confidence_n
+    if sure_n is not None:
+        assert sure_n.min() >= 0
+        assert sure_n.max() <= 1
+    return [f"{key}_reached", *([] if sure_n is None else [f"{key}_confidence"])]
 
 
 def test_every_representation_has_a_row():
@@ -316,7 +382,7 @@ def test_annotate_adds_three_things(name):
     key = f"X_{name}"
     assert list(adata.obsm) == [key]
     np.testing.assert_array_equal(adata.obsm[key], rep.transform(cells(50, seed=4)))
-    assert list(adata.obs) == ["cell_type", f"{key}_reached"]
+    assert list(adata.obs) == ["cell_type", *columns_of(rep, key)]
     assert adata.obs[f"{key}_reached"].dtype == bool
     assert list(adata.uns) == ["mine", key]
     assert json.loads(adata.uns[key]["params"]) == rep.record.params
@@ -336,7 +402,7 @@ def test_annotate_honours_key_added_and_copy(name):
     assert list(adata.obs) == ["cell_type"]
     assert list(copy.obsm) == ["mine"]
     assert list(copy.uns) == ["mine"]
-    assert list(copy.obs) == ["cell_type", "mine_reached"]
+    assert list(copy.obs) == ["cell_type", *columns_of(rep, "mine")]
     assert copy.uns["mine"]["statistics"] == "own"
     np.testing.assert_array_equal(copy.obsm["mine"], rep.transform(adata, statistics="own"))
 
@@ -368,7 +434,7 @@ def test_annotations_survive_a_file(name, tmp_path):
 def test_the_record_says_what_the_fit_saw(name):
     record = fitted(name).record
     assert record.cells == tuple(cells().obs_names)
-    assert record.params["n_components"] == SMALL[name].n_components
+    assert record.params == json.loads(json.dumps(asdict(SMALL[name])))
     assert record.labels_used == ()
     assert record.backend
     assert record.version

@@ -16,7 +16,7 @@ from representations.keys import Obs
 ROWS = [(name, label, term) for name, terms in table().items() for label, term in terms.items()]
 
 
-@pytest.mark.parametrize("name", ["teaseq", "pbmc3k", "pbmc10k_cite", "kang"])
+@pytest.mark.parametrize("name", ["teaseq", "pbmc3k", "pbmc10k_cite", "kang", "marrow"])
 def test_complete_and_without_surplus(name, request):
     adata = request.getfixturevalue(name)
     assert set(terms_of(name)) == set(adata.obs[Obs.CELL_TYPE].unique())

@@ -39,6 +39,8 @@ class Raw:
         Raw antibody counts, cells x antibodies as published, isotype controls included.
     obs
         Further columns of strings, one a cell.
+    obsm
+        Further tables of numbers by key, a row a cell in the order of ``cells``.
     """
 
     counts_ng: Any
@@ -49,6 +51,7 @@ class Raw:
     donor: Sequence[str] | None = None
     protein: pd.DataFrame | None = None
     obs: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    obsm: Mapping[str, pd.DataFrame] = field(default_factory=dict)
 
 
 def assemble(dataset: Dataset, raw: Raw) -> AnnData:
@@ -58,8 +61,8 @@ def assemble(dataset: Dataset, raw: Raw) -> AnnData:
     -------
     Float32 CSR counts in ``X``, distinct official gene symbols (counts of repeated ones
     summed), so that datasets of different years share names, categorical strings in ``obs``,
-    float32 frames in ``obsm["protein"]`` and ``obsm["protein_isotype"]`` where measured,
-    provenance in ``uns["dataset"]``.
+    float32 frames in ``obsm["protein"]`` and ``obsm["protein_isotype"]`` where measured and
+    under the keys of ``raw.obsm``, provenance in ``uns["dataset"]``.
 
     Raises
     ------
@@ -87,6 +90,8 @@ def assemble(dataset: Dataset, raw: Raw) -> AnnData:
     adata = AnnData(X=counts_nu, obs=obs, var=pd.DataFrame(index=symbols))
     if raw.protein is not None:
         _add_protein(adata, raw.protein.set_axis(index, axis=0), dataset)
+    for key, table in raw.obsm.items():
+        adata.obsm[key] = table.set_axis(index, axis=0).astype(np.float32)
     adata.uns[Uns.DATASET] = provenance(dataset)
     return adata
 
@@ -128,6 +133,7 @@ def sum_duplicates(
 def _check(name: str, raw: Raw) -> None:
     n_cells, n_genes = raw.counts_ng.shape
     columns = {"labels": raw.cell_type, "cell names": raw.cells, "batches": raw.batch, **raw.obs}
+    columns |= {f"rows of {key}": table.index for key, table in raw.obsm.items()}
     lengths = {what: len(values) for what, values in columns.items()}
     if raw.donor is not None:
         lengths["donors"] = len(raw.donor)

@@ -1,0 +1,227 @@
+"""``X_integrated``: several representations in one space, each block with a stated share of it.
+
+Shapes: ``n`` cells, ``d`` columns of a block, ``D`` columns of all blocks, ``m`` markers.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Literal, get_args
+
+import numpy as np
+from anndata import AnnData
+
+from representations import registry
+from representations.base import Coordinates, FitRecord, Representation, Statistics
+from representations.errors import InputError
+from representations.registry import register
+from representations.robust import Scale, match_columns
+from representations.saved import part, prefixed
+
+Own = Literal["genes", "columns", "both"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class IntegratedConfig:
+    """``blocks`` by name, their ``configs`` by the same names (default where absent).
+
+    ``weights`` are the shares of variance of the blocks, by name and up to a factor; None: equal.
+    ``clip`` bounds every value, in robust deviations from the training median. ``own`` says what
+    ``statistics="own"`` takes from the query: the moments of ``genes``, where a block uses them,
+    median and spread of the ``columns`` of each block, or ``both``.
+    """
+
+    blocks: tuple[str, ...] = ("pca", "diffmap")
+    configs: dict[str, Any] = field(default_factory=dict)
+    weights: dict[str, float] | None = None
+    clip: float = 10.0
+    own: Own = "both"
+
+    def __post_init__(self) -> None:
+        if not self.blocks or len(set(self.blocks)) < len(self.blocks):
+            raise InputError(f"blocks={self.blocks!r}: name at least one block, each once")
+        if self.own not in get_args(Own):
+            raise InputError(f"own={self.own!r} is unknown; give {', '.join(get_args(Own))}")
+        if not self.clip > 0:
+            raise InputError(f"clip={self.clip} keeps nothing: give robust deviations, like 10")
+        for field_name in ("configs", "weights"):
+            _check_names(field_name, getattr(self, field_name) or {}, self.blocks)
+        configs = {name: _config(name, self.configs.get(name)) for name in self.blocks}
+        object.__setattr__(self, "configs", configs)
+        _ = self.shares
+
+    @property
+    def shares(self) -> dict[str, float]:
+        """Weights that sum to 1."""
+        given = self.weights
+        weights = {name: 1.0 if given is None else given.get(name, 0.0) for name in self.blocks}
+        total = sum(weights.values())
+        if not np.isfinite(total) or total <= 0 or min(weights.values()) < 0:
+            raise InputError(f"weights={given!r}: give each block 0 or more, and one of them more")
+        return {name: weight / total for name, weight in weights.items()}
+
+
+@register
+class Integrated(Representation):
+    """Blocks side by side, columns scaled robustly, blocks to given shares of the variance.
+
+    Each column has the median of the training cells subtracted and is divided by their robust
+    deviation (interquartile range / 1.349), then clipped to ``clip`` deviations, and each block is
+    divided by the root of its total variance: weights are then shares of the variance, and a column
+    has variance 1 on average. A weight of 0 leaves zeros.
+
+    A cell that a block cannot reach has zeros there, the training median; it is flagged where no
+    block reaches it. With ``statistics="own"`` the query's cells, without labels, set the
+    correction named by ``config.own``: that is transductive, to be declared.
+
+    Confidence is the mean over blocks, by their shares, of the block's own confidence (1 where it
+    has none, 0 where it does not reach the cell) times the share of its values inside the bounds.
+    """
+
+    name = "integrated"
+    Config = IntegratedConfig
+    config: IntegratedConfig
+
+    def __init__(self, config: IntegratedConfig | None = None) -> None:
+        super().__init__(config)
+        self._start()
+
+    def _start(self) -> None:
+        """Unfitted blocks: those of before may be shared with a reweighted copy."""
+        configs = self.config.configs
+        self.parts = {name: registry.get(name)(configs[name]) for name in self.config.blocks}
+        self.scales: dict[str, Scale] = {}
+
+    @property
+    def genes(self) -> tuple[str, ...]:
+        """Genes that any block reads."""
+        return tuple(sorted({gene for rep in self.parts.values() for gene in rep.genes}))
+
+    def blocks(self, adata: AnnData, *, statistics: Statistics = "train") -> dict[str, np.ndarray]:
+        """Each block, scaled, before its weight: ``(n, d)`` with total variance 1 in training."""
+        found = self._blocks(adata, statistics)
+        return {name: self.scales[name].apply(c, self.config.clip)[0] for name, c in found.items()}
+
+    def clipped(self, adata: AnnData, *, statistics: Statistics = "train") -> np.ndarray:
+        """How many of each cell's values lie out of bounds and were clipped, ``(n,)``."""
+        found, clip_n = self._blocks(adata, statistics), np.zeros(adata.n_obs, dtype=int)
+        for name, placed in found.items():
+            clip_n += self.scales[name].apply(placed, self.config.clip)[1].sum(axis=1)
+        return clip_n
+
+    def reweighted(
+        self, weights: Mapping[str, float], *, tuned_on: Sequence[str] = ()
+    ) -> Integrated:
+        """A copy with other weights; nothing is fitted again.
+
+        ``tuned_on`` names the cells that chose the weights, as ``tune_weights`` does on validation
+        pairs; they go into the record.
+        """
+        record, other = self.record, copy.copy(self)
+        other.config = replace(self.config, weights=dict(weights))
+        shares = _variance_shares(other.config, self.scales)
+        facts = {**record.facts, "weights": other.config.shares, "variance_shares": shares}
+        facts["tuned_on"] = list(tuned_on)
+        params = {**record.params, "weights": other.config.weights}
+        other._record = replace(record, params=params, facts=facts)
+        return other
+
+    def _fit(self, adata: AnnData) -> tuple[Coordinates, dict[str, Any]]:
+        self._start()
+        placed, clip_share = {}, {}
+        for name, rep in self.parts.items():
+            placed[name] = rep.fit(adata).place(adata)
+            self.scales[name] = Scale.fit(placed[name], self.config.clip)
+            outside_nd = self.scales[name].apply(placed[name], self.config.clip)[1]
+            clip_share[name] = float(outside_nd.mean())
+        records = {name: rep.record for name, rep in self.parts.items()}
+        return self._join(placed), {
+            "backend": "; ".join(f"{name}: {r.backend}" for name, r in records.items()),
+            "columns": [_column(name, c) for name, r in records.items() for c in r.columns],
+            "labels_used": sorted({label for r in records.values() for label in r.labels_used}),
+            "weights": self.config.shares,
+            "variance_shares": _variance_shares(self.config, self.scales),
+            "clipped_share": clip_share,
+            "unreached": {name: int((~p.reached_n).sum()) for name, p in placed.items()},
+            "blocks": {name: _without_cells(r) for name, r in records.items()},
+        }
+
+    def _place(self, adata: AnnData, statistics: Statistics) -> Coordinates:
+        return self._join(self._blocks(adata, statistics))
+
+    def _blocks(self, adata: AnnData, statistics: Statistics) -> dict[str, Coordinates]:
+        """Cells in each block, moved to the training columns where asked."""
+        _ = self.record
+        own = self.config.own if statistics == "own" else None
+        genes: Statistics = "own" if own in ("genes", "both") else "train"
+        found = {name: rep.place(adata, statistics=genes) for name, rep in self.parts.items()}
+        if own in ("columns", "both"):
+            found = {name: match_columns(c, self.scales[name]) for name, c in found.items()}
+        return found
+
+    def _join(self, found: dict[str, Coordinates]) -> Coordinates:
+        shares = self.config.shares
+        width = sum(scale.width for name, scale in self.scales.items() if shares[name] > 0)
+        x, reached, sure = [], [], []
+        for name, placed in found.items():
+            x_nd, outside_nd = self.scales[name].apply(placed, self.config.clip)
+            x.append(x_nd * np.float32(np.sqrt(shares[name] * width)))
+            reached.append(placed.reached_n)
+            own_n = placed.reached_n if placed.confidence_n is None else placed.confidence_n
+            inside_n = 1 - outside_nd.mean(axis=1)
+            sure.append(shares[name] * own_n * placed.reached_n * inside_n)
+        return Coordinates(
+            x_nd=np.concatenate(x, axis=1),
+            reached_n=np.any(reached, axis=0),
+            confidence_n=np.clip(np.sum(sure, axis=0), 0, 1),
+        )
+
+    def _state(self) -> dict[str, np.ndarray]:
+        state: dict[str, np.ndarray] = {}
+        for i, (name, rep) in enumerate(self.parts.items()):
+            state |= prefixed(f"{i}.block", rep._state())
+            state |= prefixed(f"{i}.scale", asdict(self.scales[name]))
+        return state
+
+    def _load_state(self, state: dict[str, np.ndarray]) -> None:
+        for i, (name, rep) in enumerate(self.parts.items()):
+            about = self.record.facts["blocks"][name]
+            about = {k: tuple(v) if isinstance(v, list) else v for k, v in about.items()}
+            rep._record = FitRecord(cells=self.record.cells, **about)
+            rep._load_state(part(f"{i}.block", state))
+            self.scales[name] = Scale(**part(f"{i}.scale", state))
+
+
+def _check_names(what: str, given: Mapping[str, Any], blocks: tuple[str, ...]) -> None:
+    foreign = sorted(set(given) - set(blocks))
+    if foreign:
+        raise InputError(f"{what}: {', '.join(foreign)} is none of the blocks {', '.join(blocks)}")
+
+
+def _config(name: str, given: Any) -> Any:
+    """Config of a block, given, absent, or as read back from JSON."""
+    wanted = registry.get(name).Config
+    if isinstance(given, dict):
+        return wanted(**{k: tuple(v) if isinstance(v, list) else v for k, v in given.items()})
+    if given is not None and not isinstance(given, wanted):
+        raise InputError(f"configs[{name!r}] is a {type(given).__name__}: give {wanted.__name__}")
+    return wanted() if given is None else given
+
+
+def _column(block: str, column: str) -> str:
+    return column if column.startswith(f"{block}_") else f"{block}_{column}"
+
+
+def _without_cells(record: FitRecord) -> dict[str, Any]:
+    about = asdict(record)
+    del about["cells"]  # the same for every block
+    return about
+
+
+def _variance_shares(config: IntegratedConfig, scales: dict[str, Scale]) -> dict[str, float]:
+    """Shares of the training variance; those of the weights, but where a block is constant."""
+    kept = {n: share * float(scales[n].varies[0]) for n, share in config.shares.items()}
+    total = sum(kept.values()) or 1.0
+    return {name: share / total for name, share in kept.items()}

@@ -1,0 +1,205 @@
+"""Quality of representations: oracles, known answers, and nothing judged that was fitted."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from anndata import AnnData
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.manifold import trustworthiness
+
+from representations import assess as assessing
+from representations import doctor, quality, registry
+from representations.assess import AssessConfig, assess, folds_of
+from representations.errors import InputError
+from representations.pca import Pca, PcaConfig
+from representations.preprocess import PreprocessConfig
+
+CONFIG = PcaConfig(n_components=4, preprocess=PreprocessConfig(n_top_genes=100))
+SMALL = AssessConfig(folds=3, k=5, siblings=(("a", "b"),))
+
+
+def cells(n: int = 240, *, seed: int = 0) -> AnnData:
+    """Three types, two batches, a programme for each type."""
+    rng = np.random.default_rng(seed)
+    kind_n = rng.integers(3, size=n)
+    rate_pg = np.random.default_rng(1).lognormal(0, 1, size=(3, 150))
+    adata = AnnData(sp.csr_matrix(rng.poisson(rate_pg[kind_n]).astype(np.float32)))
+    adata.obs_names = [f"c{i}" for i in range(n)]
+    adata.var_names = [f"G{i}" for i in range(150)]
+    adata.obs["type"] = np.array(list("abc"))[kind_n]
+    adata.obs["batch"] = rng.choice(["x", "y"], n)
+    return adata
+
+
+@given(seed=st.integers(0, 1000), k=st.integers(1, 12))
+@settings(max_examples=15, deadline=None)
+def test_trustworthiness_is_that_of_sklearn(seed, k):
+    rng = np.random.default_rng(seed)
+    x_ng, x_nd = rng.normal(size=(50, 6)), rng.normal(size=(50, 2))
+    expected = trustworthiness(x_ng, x_nd, n_neighbors=k)
+    assert quality.trustworthiness(x_nd, x_ng, k).mean() == pytest.approx(expected)
+
+
+def test_a_space_is_true_to_itself():
+    x_nd = np.random.default_rng(0).normal(size=(60, 4))
+    assert (quality.trustworthiness(x_nd, 3 * x_nd + 1, 9) == 1).all()
+    near = quality.neighbours(x_nd, 9)
+    assert (quality.recall(near, near) == 1).all()
+    assert not (near == np.arange(60)[:, None]).any()
+    with pytest.raises(ValueError, match="k=30 for 60 cells"):
+        quality.trustworthiness(x_nd, x_nd, 30)
+
+
+def test_effective_rank_known_answers():
+    rng = np.random.default_rng(0)
+    assert quality.effective_rank(rng.normal(size=(5000, 7))) == pytest.approx(7, abs=0.02)
+    line = np.outer(rng.normal(size=50), [1, 2, 3])
+    assert quality.effective_rank(line) == pytest.approx(1, abs=1e-6)
+    assert quality.effective_rank(np.ones((9, 3))) == 1
+    x_nd = rng.normal(size=(40, 3))
+    twice = quality.effective_rank(np.r_[x_nd, x_nd[:10]])
+    weighed = quality.effective_rank(x_nd, np.r_[np.full(10, 2.0), np.ones(30)])
+    assert weighed == pytest.approx(twice)
+
+
+def test_lisi_counts_batches_that_are_mixed():
+    rng = np.random.default_rng(0)
+    x_nd, batch = rng.normal(size=(900, 2)), np.tile(["x", "y", "z"], 300)
+    assert 2.5 < quality.lisi(x_nd, batch).mean() < 3  # 30 neighbours do not see exact thirds
+    apart = x_nd + 100 * (batch == "x")[:, None] + 500 * (batch == "y")[:, None]
+    np.testing.assert_allclose(quality.lisi(apart, batch), 1.0)
+
+
+def test_gaussian_weights_have_the_perplexity():
+    distance = np.sort(np.random.default_rng(0).gamma(2, size=(20, 90)), axis=1)
+    weight = quality.gaussian_weights(distance, 30.0)
+    np.testing.assert_allclose(weight.sum(axis=1), 1)
+    np.testing.assert_allclose(np.exp(-(weight * np.log(weight)).sum(axis=1)), 30.0, rtol=1e-6)
+
+
+def test_procrustes_knows_rotation_and_nothing():
+    rng = np.random.default_rng(0)
+    x_nd = rng.normal(size=(400, 4))
+    turn = np.linalg.qr(rng.normal(size=(4, 4)))[0]
+    assert quality.procrustes_fit(x_nd, -3 * x_nd @ turn + 5) == pytest.approx(1)
+    assert quality.procrustes_fit(x_nd, rng.normal(size=(400, 4))) < 0.1
+    assert quality.procrustes_fit(x_nd[:, :2], x_nd) < 1
+    assert quality.procrustes_fit(x_nd, np.ones((400, 4))) == 0
+
+
+def test_folds_cover_every_cell_once_whatever_the_order():
+    adata = cells()
+    parts = folds_of(adata, SMALL)
+    np.testing.assert_array_equal(np.sort(np.concatenate(parts)), np.arange(240))
+    turned = adata[::-1]
+    for one, other in zip(parts, folds_of(turned, SMALL), strict=True):
+        assert set(adata.obs_names[one]) == set(turned.obs_names[other])
+    with pytest.raises(InputError, match="give at least 60"):
+        folds_of(adata[:40], SMALL)
+
+
+def test_no_judged_cell_is_in_a_fit(monkeypatch):
+    """Between two places of cells, every fit leaves those cells out."""
+    fitted, judged = [], []
+    honest_fit, honest_place = Pca.fit_transform, Pca.place
+
+    def fit_transform(self, adata):
+        fitted.append(set(adata.obs_names))
+        return honest_fit(self, adata)
+
+    def place(self, adata, **options):
+        judged.append((set(adata.obs_names), fitted[-1]))
+        return honest_place(self, adata, **options)
+
+    monkeypatch.setattr(Pca, "fit_transform", fit_transform)
+    monkeypatch.setattr(Pca, "place", place)
+    assess(cells(), ["pca"], config=SMALL, configs={"pca": CONFIG})
+    assert len(judged) == 6  # two fits a fold, the second for stability
+    for placed, seen in judged:
+        assert placed
+        assert not placed & seen
+
+
+def test_a_table_of_true_types_is_better_than_one_of_shuffled_types():
+    adata = cells()
+    adata.obs["noise"] = np.random.default_rng(5).permutation(adata.obs["type"])
+    options = {"config": SMALL, "configs": {"pca": CONFIG}}
+    true = assess(adata, ["pca"], labels="type", batch="batch", **options).set_index("metric")
+    false = assess(adata, ["pca"], labels="noise", **options).set_index("metric")
+    for metric in ("purity", "probe_macro_f1", "purity[a|b]"):
+        assert true.loc[metric, "low"] > 0.8 > false.loc[metric, "high"], metric
+        assert true.loc[metric, "low"] <= true.loc[metric, "value"] <= true.loc[metric, "high"]
+    assert false.loc["purity", "low"] < false.loc["purity", "chance"] < false.loc["purity", "high"]
+    assert true.loc["reached", "value"] == 1
+    assert true.loc["ilisi", "value"] > 1.7
+    assert true.loc["purity", "n"] == 240
+    assert "ilisi" not in false.index
+
+
+def test_an_absent_column_is_one_line():
+    with pytest.raises(InputError, match="obs has no column 'kind'"):
+        assess(cells(), ["pca"], labels="kind", config=SMALL)
+
+
+def test_a_healthy_representation_passes_the_doctor():
+    checks = doctor.examine("pca", cells(), config=CONFIG)
+    assert [check.name for check in checks if not check.ok] == []
+    assert len(checks) == len(doctor.QUESTIONS) + 1
+    said = "\n".join(doctor.lines(checks))
+    assert "FAULT" not in said
+    assert "cells/s placed" in said
+
+
+class Sick(Pca):
+    """A fault at a time."""
+
+    name = "sick"
+    fault = ""
+
+    def _fit(self, adata):
+        placed, facts = super()._fit(adata)
+        if self.fault == "input untouched":
+            adata.obs["mine"] = 1
+        if self.fault == "repeatable":
+            self.loadings_hd = self.loadings_hd * np.float32(np.random.default_rng().uniform(1, 2))
+        if self.fault == "labels declared":
+            first = (adata.obs["type"] == "a").to_numpy()[:50].sum()
+            self.loadings_hd = self.loadings_hd * np.float32(first)
+        return placed, facts
+
+    def _place(self, adata, statistics):
+        placed = super()._place(adata, statistics)
+        if self.fault == "finite":
+            placed.x_nd[:1] = np.nan
+        if self.fault == "transform agrees with fit":
+            placed.x_nd[:] = placed.x_nd * 2
+        if self.fault == "cells stand alone" and len(placed.x_nd):
+            placed.x_nd[:] -= placed.x_nd[0]
+        return placed
+
+    def _state(self):
+        return {} if self.fault == "save and load" else super()._state()
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        "input untouched", "repeatable", "labels declared", "finite", "transform agrees with fit",
+        "cells stand alone", "save and load",
+    ],
+)  # fmt: skip
+def test_the_doctor_finds(monkeypatch, fault):
+    monkeypatch.setattr(Sick, "fault", fault)
+    monkeypatch.setattr(registry, "get", lambda name: Sick)
+    checks = doctor.examine("sick", cells(), config=CONFIG)
+    assert fault in [check.name for check in checks if not check.ok]
+
+
+def test_every_replicate_is_of_the_same_cells():
+    figure = assessing.Figure(values_n=np.full(30, 0.25), combine=assessing._mean)
+    found = assessing._estimate([figure, figure], SMALL)
+    assert found["value"] == pytest.approx(found["low"]) == pytest.approx(found["high"]) == 0.25
+    assert (found["n"], found["folds"]) == (60, 2)
