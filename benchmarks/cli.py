@@ -25,8 +25,6 @@ RESULTS = Path("results")
 README = Path("README.md")
 LOGS = Path("runs/benchmark/tensorboard")
 SuiteName = Annotated[Positional[str], arg(metavar="SUITE")]
-Names = Positional[tuple[str, ...]]
-OutFile = Annotated[Path, arg(aliases=["-o"], metavar="OUT.h5ad")]
 
 
 def list_all() -> None:
@@ -117,38 +115,11 @@ def umap(*, out: Path = RESULTS) -> None:
     print(save_png(picture, out / "figures" / "joint_umap.png"))
 
 
-def fetch(names: Names = (), /) -> None:
-    """Fetch data sets into the cache: those named, else all that can be reached.
-
-    Args:
-        names: Names of data sets.
-    """
-    commands.fetch(names)
-
-
-def export(name: Positional[str], /, *, out: OutFile) -> None:
-    """Write the canonical AnnData of a data set.
-
-    Args:
-        name: Name of the data set.
-        out: File to write.
-    """
-    commands.export(name, out)
-
-
-def card(names: Names = (), /) -> None:
-    """Print the facts of data sets in Markdown.
-
-    Args:
-        names: Names of data sets; all unless given.
-    """
-    for name in names or datasets.names():
-        print(datasets.card(name))
-
-
 Commands = dict[str, Callable[..., Any]]
 COMMANDS: Commands = {"list": list_all, "run": run, "tables": write_tables, "umap": umap}
-DATASETS: Commands = {"fetch": fetch, "export": export, "card": card}
+DATASETS: Commands = {
+    "fetch": commands.fetch, "export": commands.export, "card": commands.show_cards,
+}  # fmt: skip
 
 
 def main(args: Sequence[str] | None = None) -> int | None:
