@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
-import shutil
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
@@ -97,22 +96,6 @@ def versions() -> dict[str, str]:
         with suppress(importlib.metadata.PackageNotFoundError):  # faiss has other names in conda
             known[name] = importlib.metadata.version(name)
     return known
-
-
-def clear_run(folder: str | Path) -> None:
-    """Remove what a run has written into ``folder``, ``config.json`` first; nothing else."""
-    folder = Path(folder)
-    try:
-        for pattern in (CONFIG, PANEL, MODEL, METRICS, "events.out.tfevents.*"):
-            for path in folder.glob(pattern):
-                path.unlink()
-        if (folder / REPRESENTATION).exists():
-            shutil.rmtree(folder / REPRESENTATION)
-    except OSError as error:
-        raise InputError(
-            f"{folder}: the run there cannot be removed ({error.strerror or error}); give another "
-            "folder"
-        ) from error
 
 
 def save_run(folder: str | Path, run: Run, representation: Saves, metrics: dict[str, Any]) -> None:

@@ -6,11 +6,13 @@ Every case ends in a result with a remark, or in one line, exit code 2 and no ou
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import anndata as ad
 import numpy as np
@@ -19,6 +21,7 @@ import pytest
 import scipy.sparse as sp
 from anndata import AnnData
 
+import clip_align.train
 from clip_align.checkpoint import CONFIG, METRICS, load_run
 from clip_align.cli import main
 from clip_align.embed import embed
@@ -46,6 +49,12 @@ def run_main(*args: object) -> int:
     with pytest.raises(SystemExit) as done:
         run_cli(lambda: main([str(arg) for arg in args]))
     return int(done.value.code or 0)
+
+
+def everything(folder: Path) -> dict[str, bytes]:
+    """Content of every file, and the name of every folder."""
+    paths = {str(path.relative_to(folder)): path for path in folder.rglob("*")}
+    return {name: path.read_bytes() if path.is_file() else b"" for name, path in paths.items()}
 
 
 @pytest.fixture(scope="session")
@@ -188,22 +197,48 @@ def test_a_finished_run_is_kept_unless_told(
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, OSError(28, "No space left on device")])
-def test_an_interrupted_training_leaves_no_run(
-    error: BaseException, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_an_interrupted_training_leaves_what_was_there(
+    error: BaseException, run: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = tmp_path / "r"
-    options = [*TINY, "--train.epochs", "1"]
-    assert run_main("train", data, "-o", folder, *options) == 0
+    shutil.copytree(run, tmp_path / "old")
+    before = everything(tmp_path)
+    real = clip_align.train.validation_scalars
+    calls = iter(range(2))
 
-    def interrupt(*_: object) -> dict[str, float]:
-        raise error
+    def interrupt(*given: Any) -> dict[str, float]:
+        if next(calls):  # in the second epoch: event files are written by then
+            assert len(list(tmp_path.rglob("events.out.tfevents.*"))) == 2  # the old and the new
+            raise error
+        return real(*given)
 
-    monkeypatch.setattr("clip_align.train.validation_scalars", interrupt)
-    with pytest.raises(BaseException):  # noqa: B017, PT011 - whatever was raised
-        train_file(data, folder, FileTraining(), overwrite=True, progress=False)
-    assert not (folder / CONFIG).exists()
-    with pytest.raises(InputError, match="missing"):
-        load_run(folder)
+    for folder in (tmp_path / "old", tmp_path / "new" / "deep"):
+        calls = iter(range(2))
+        monkeypatch.setattr("clip_align.train.validation_scalars", interrupt)
+        with pytest.raises((KeyboardInterrupt, InputError)) as caught:
+            train_file(data, folder, FileTraining(), overwrite=True, progress=False)
+        if caught.type is InputError:
+            assert str(caught.value).startswith(f"{folder}: the disk is full")
+        assert everything(tmp_path) == before
+
+
+def test_overwriting_replaces_the_run_and_nothing_else(
+    run: Path, data: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(run, folder)
+    (folder / "notes.txt").write_text("mine")
+    (folder / "representation" / "notes.txt").write_text("mine")
+    before = everything(folder)
+    assert run_main("train", data, "-o", folder, *TINY, "--train.seed", "1", "--overwrite") == 0
+    after = everything(folder)
+    events = {name for name in before | after if name.startswith("events.")}
+    assert len(events) == 2
+    assert len(events & after.keys()) == 1
+    assert before.keys() - events == after.keys() - events
+    same = {name for name in before if before[name] == after.get(name)}
+    assert {"notes.txt", "representation/notes.txt"} <= same
+    assert not {CONFIG, METRICS, "model.safetensors"} & same
+    assert load_run(folder).config.seed == 1
 
 
 @pytest.mark.parametrize(
