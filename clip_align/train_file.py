@@ -13,7 +13,7 @@ from anndata import AnnData
 
 from clip_align.checkpoint import Run, RunPanel, save_run, type_prototypes
 from clip_align.config import TrainConfig, check
-from clip_align.holdout import hold_out
+from clip_align.holdout import check_share, hold_out
 from clip_align.markers import available_markers, marker_genes, marker_profile
 from clip_align.markers.profile import View
 from clip_align.monitor import Monitor
@@ -122,6 +122,7 @@ def _metrics(trained: Trained) -> dict[str, Any]:
 def _check_plan(out: Path, plan: FileTraining, *, overwrite: bool) -> None:
     """All that can be refused before the file is read."""
     check(plan.train)
+    check_share(plan.validation_share)
     registry.get(plan.representation)
     check_folder(out, overwrite=overwrite)
 

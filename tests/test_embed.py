@@ -250,14 +250,14 @@ def test_overwriting_replaces_the_run_and_nothing_else(
         (["--validation-share", "1.5"], "validation share 1.5"),
     ],
 )
-def test_a_plan_that_cannot_work_is_one_line(
-    options: list[str], told: str, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_a_plan_that_cannot_work_is_one_line_before_anything_is_read(
+    options: list[str], told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run_main("train", data, "-o", tmp_path / "r", *options) == 2
+    assert run_main("train", tmp_path / "absent", "-o", tmp_path / "a" / "r", *options) == 2
     captured = capsys.readouterr().err
     assert told in captured
-    assert "Traceback" not in captured
-    assert not (tmp_path / "r" / CONFIG).exists()
+    assert captured.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_loss_that_is_nan_stops_training_in_one_line(
@@ -267,7 +267,7 @@ def test_a_loss_that_is_nan_stops_training_in_one_line(
     assert run_main("train", data, "-o", tmp_path / "r", *TINY) == 2
     last = capsys.readouterr().err.splitlines()[-1]
     assert last.startswith(f"error: {data}: training stopped at step 0")
-    assert not (tmp_path / "r" / CONFIG).exists()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_data_without_antibodies_names_the_other_view(
@@ -276,8 +276,9 @@ def test_data_without_antibodies_names_the_other_view(
     bare = cells[:60].copy()
     del bare.obsm[Obsm.PROTEIN]
     bare.write_h5ad(tmp_path / "bare.h5ad")
-    assert run_main("train", tmp_path / "bare.h5ad", "-o", tmp_path / "r") == 2
+    assert run_main("train", tmp_path / "bare.h5ad", "-o", tmp_path / "a" / "r") == 2
     assert "--view rna" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["bare.h5ad"]
 
 
 # validation cells
