@@ -26,7 +26,7 @@ from clip_align.models import DiffMapProteinCLIP, models
 from clip_align.pairs import UNLABELLED
 from clip_align.seeding import seeded
 from representations.errors import InputError
-from representations.io import atomic_write
+from representations.io import atomic_write, explained_disk_errors
 
 CONFIG, PANEL, MODEL, METRICS = "config.json", "panel.json", "model.safetensors", "metrics.json"
 REPRESENTATION = "representation"
@@ -116,7 +116,7 @@ def save_run(folder: str | Path, run: Run, representation: Saves, metrics: dict[
         provenance=run.provenance,
         versions=versions(),
     )
-    try:
+    with explained_disk_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
         (folder / CONFIG).unlink(missing_ok=True)
         representation.save(folder / REPRESENTATION)
@@ -124,9 +124,6 @@ def save_run(folder: str | Path, run: Run, representation: Saves, metrics: dict[
         atomic_write(folder / PANEL, json.dumps(asdict(run.panel), indent=1))
         atomic_write(folder / METRICS, json.dumps(metrics, indent=1))
         atomic_write(folder / CONFIG, json.dumps(asdict(config), indent=1))
-    except OSError as error:
-        reason = error.strerror or error
-        raise InputError(f"{folder}: the run cannot be written ({reason})") from error
 
 
 def load_run(folder: str | Path) -> Run:

@@ -18,6 +18,7 @@ from representations.base import Representation, Statistics
 from representations.errors import InputError
 from representations.h5ad import write_h5ad
 from representations.keys import Obs, Obsm, Uns
+from representations.output import check_output
 from representations.query import prepare, read_h5ad
 from representations.registry import load as load_representation
 
@@ -37,18 +38,12 @@ def embed_file(
     fails.
     """
     out = Path(out)
-    if out.suffix != ".h5ad" or out.is_dir():
-        raise InputError(f"{out}: the output must be a file name ending in .h5ad")
-    if out.resolve() == Path(query).resolve():
-        raise InputError(f"{out}: is the query itself; give the output another name")
+    check_output(out, source=query)
     run = load_run(run_folder)
     representation = load_representation(Path(run_folder) / REPRESENTATION)
     adata = read_h5ad(query)
     remarks = embed(adata, run, representation, statistics=statistics, source=str(query))
-    try:
-        write_h5ad(adata, out)
-    except OSError as error:
-        raise InputError(f"{out}: cannot be written ({error.strerror or error})") from error
+    write_h5ad(adata, out)
     return remarks
 
 

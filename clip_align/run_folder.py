@@ -16,6 +16,7 @@ from pathlib import Path
 from clip_align.checkpoint import CONFIG, METRICS, MODEL, PANEL, REPRESENTATION
 from representations.errors import InputError
 from representations.io import explained_disk_errors
+from representations.output import check_place
 from representations.saved import ARRAY_FILE, META_FILE
 
 EVENTS = "events.out.tfevents.*"
@@ -26,6 +27,7 @@ FILES = (CONFIG, PANEL, MODEL, METRICS, *(f"{REPRESENTATION}/{f}" for f in (META
 
 def check_folder(out: Path, *, overwrite: bool) -> None:
     """Refuse a folder that holds a run, or files of somebody else where those of a run would go."""
+    check_place(out)
     if out.exists() and not out.is_dir():
         raise InputError(f"{out}: is a file; name a folder for the run")
     if _is_run(out):

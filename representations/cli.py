@@ -16,6 +16,7 @@ from representations.errors import InputError
 from representations.genes import to_symbols
 from representations.h5ad import write_h5ad
 from representations.keys import Obs, Obsm
+from representations.output import check_output, check_place
 from representations.preprocess import PreprocessConfig
 from representations.query import prepare, read_h5ad
 from representations.registry import get, load, names
@@ -56,6 +57,7 @@ def fit(
     exclude_genes
         Text file with one gene a line, for instance the marker panel; these never enter.
     """
+    check_place(out)
     kind = get(name)
     config = kind.Config()
     clean, remarks = prepare(read_h5ad(train), source=str(train))
@@ -93,8 +95,7 @@ def transform(
     key_added
         Key in obsm; by default X_ and the name of the representation.
     """
-    if out.suffix != ".h5ad":
-        raise InputError(f"{out}: the output must end in .h5ad")
+    check_output(out, source=query)
     representation = load(folder)
     adata = read_h5ad(query)
     key = key_added or Obsm.representation(representation.name)

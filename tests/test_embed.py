@@ -548,7 +548,12 @@ def test_what_is_not_an_h5ad_is_one_line(tried: Callable[..., Outcome], tmp_path
 
 @pytest.mark.parametrize(
     ("name", "told"),
-    [("out.csv", ".h5ad"), ("query.h5ad", "query itself"), ("query.h5ad/out.h5ad", "cannot be")],
+    [
+        ("out.csv", ".h5ad"),
+        ("query.h5ad", "query itself"),
+        ("query.h5ad/out.h5ad", "cannot be"),
+        ("", "is a folder"),
+    ],
 )
 def test_an_output_that_cannot_be_written_is_one_line(
     name: str, told: str, run: Path, query: AnnData, tmp_path: Path,
