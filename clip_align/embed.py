@@ -11,7 +11,8 @@ import pandas as pd
 from anndata import AnnData
 
 from clip_align.checkpoint import REPRESENTATION, Run, load_run
-from clip_align.markers import available_markers, marker_profile
+from clip_align.markers import available_markers, marker_profile, protein_remarks
+from clip_align.markers.columns import few
 from clip_align.markers.profile import View
 from clip_align.pairs import match_moments
 from representations.base import Representation, Statistics
@@ -127,12 +128,12 @@ def _embed_markers(
         remarks.append(f'no obsm["{Obsm.PROTEIN}"]: no marker embedding')
         return None
     try:
+        remarks += protein_remarks(clean) if view == "adt" else []
         known = set(available_markers(clean, view)) if view == "adt" else set(clean.var_names)
         if missing := [marker for marker in run.panel.markers if marker not in known]:
-            some = ", ".join(missing[:3]) + (", ..." if len(missing) > 3 else "")
             raise InputError(
                 f"{len(missing)} of the run's {len(run.panel.markers)} markers are not measured "
-                f"({some})"
+                f"({few(missing)})"
             )
         profile_nm = marker_profile(clean, view=view, markers=run.panel.markers).to_numpy()
     except InputError as error:

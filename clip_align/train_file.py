@@ -14,7 +14,7 @@ from anndata import AnnData
 from clip_align.checkpoint import Run, RunPanel, save_run, type_prototypes
 from clip_align.config import TrainConfig, check
 from clip_align.holdout import check_share, hold_out
-from clip_align.markers import available_markers, marker_genes, marker_profile
+from clip_align.markers import available_markers, marker_genes, marker_profile, protein_remarks
 from clip_align.markers.profile import View
 from clip_align.monitor import Monitor
 from clip_align.pairs import UNLABELLED, PairedCells
@@ -64,9 +64,11 @@ def train_file(
     _check_plan(out, plan, overwrite=overwrite)
     adata = read_h5ad(data)
     clean, remarks = prepare(adata, source=str(data))
+    markers = _markers(clean, plan.view, source=str(data))
+    if plan.view == "adt":
+        remarks += protein_remarks(clean)
     for remark in remarks:
         say(f"note: {remark}")
-    markers = _markers(clean, plan.view, source=str(data))
     held_n, by = _hold_out(clean, plan)
     exclude = () if plan.keep_panel_genes else marker_genes(markers, plan.view)
     say(

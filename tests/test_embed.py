@@ -485,6 +485,34 @@ def test_antibodies_that_cannot_be_used_cost_only_their_side(
     )
 
 
+def hashtags(adata: AnnData) -> None:
+    protein = adata.obsm[Obsm.PROTEIN]
+    adata.obsm[Obsm.PROTEIN] = protein.assign(**{"HTO-1": 3, "HTO-2": 5})
+
+
+def test_hashtags_are_ignored_by_both_commands(
+    data: Path, cells: AnnData, tmp_path: Path, tried: Callable[..., Outcome], query: AnnData,
+    expected: AnnData, capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    told = "2 unknown antibodies are ignored (HTO-1, HTO-2)"
+    hashtags(query)
+    outcome = tried(query)
+    assert outcome.code == 0
+    assert told in outcome.err
+    np.testing.assert_allclose(
+        outcome.adata.obsm[Obsm.CLIP_MARKER], expected.obsm[Obsm.CLIP_MARKER], atol=1e-6
+    )
+    tagged = cells[:200].copy()
+    hashtags(tagged)
+    tagged.write_h5ad(tmp_path / "tagged.h5ad")
+    options = [*TINY, "--train.epochs", "1"]
+    assert run_main("train", tmp_path / "tagged.h5ad", "-o", tmp_path / "r", *options) == 0
+    assert told in capsys.readouterr().err
+    loaded = load_run(tmp_path / "r")
+    assert not [marker for marker in loaded.panel.markers if "HTO" in marker]
+    assert any(told in remark for remark in loaded.provenance["remarks"])
+
+
 # files of strangers: one line
 
 
