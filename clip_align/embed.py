@@ -16,7 +16,7 @@ from clip_align.markers.columns import few
 from clip_align.markers.profile import View
 from clip_align.pairs import match_moments
 from representations.base import Representation, Statistics
-from representations.errors import InputError
+from representations.errors import InputError, naming
 from representations.h5ad import write_h5ad
 from representations.keys import Obs, Obsm, Uns
 from representations.output import check_output
@@ -78,7 +78,8 @@ def embed(
     remarks += _missing_genes(clean, representation)
     if statistics == "own" and clean.n_obs < FEW_CELLS:
         remarks.append(f"statistics=own over {clean.n_obs} cells only: use train for so few")
-    placed = representation.place(clean, statistics=statistics)
+    with naming(source):
+        placed = representation.place(clean, statistics=statistics)
     if placed.x_nd.shape[1] != run.model.cell_dim:
         raise InputError(
             f"the representation has {placed.x_nd.shape[1]} dimensions, the run's model expects "

@@ -21,8 +21,7 @@ from clip_align.pairs import UNLABELLED, PairedCells
 from clip_align.run_folder import check_folder, staged
 from clip_align.train import NonFiniteError, Trained, train
 from representations import registry
-from representations.base import Representation
-from representations.errors import InputError
+from representations.errors import InputError, naming
 from representations.keys import Obs, Obsm, Uns
 from representations.query import prepare, read_h5ad
 
@@ -69,7 +68,9 @@ def train_file(
         remarks += protein_remarks(clean)
     for remark in remarks:
         say(f"note: {remark}")
-    held_n, by = _hold_out(clean, plan)
+    with naming(data):
+        profile_nm = marker_profile(clean, view=plan.view, markers=markers).to_numpy()
+        held_n, by = _hold_out(clean, plan)
     exclude = () if plan.keep_panel_genes else marker_genes(markers, plan.view)
     say(
         f"{clean.n_obs} cells, {held_n.sum()} of them for validation (by {by}); {len(markers)} "
@@ -77,9 +78,16 @@ def train_file(
     )
     # A fit reads only the genes it is shown, then and ever after.
     representation = registry.get(plan.representation)()
-    representation.fit(clean[~held_n, ~clean.var_names.isin(exclude)])
+    with naming(data):
+        representation.fit(clean[~held_n, ~clean.var_names.isin(exclude)])
     known, held = (
-        _pairs(clean[rows], representation, plan.view, markers) for rows in (~held_n, held_n)
+        PairedCells(
+            cell_nd=representation.transform(clean[rows]),
+            marker_nm=profile_nm[rows],
+            ids_n=clean.obs_names[rows].to_numpy().astype(str),
+            types_n=_types(clean)[rows],
+        )
+        for rows in (~held_n, held_n)
     )
     provenance = {
         **_source(data, adata),
@@ -134,10 +142,8 @@ def _markers(clean: AnnData, view: View, *, source: str) -> tuple[str, ...]:
         raise InputError(
             f'{source}: no obsm["{Obsm.PROTEIN}"] with antibody counts; add it or use --view rna'
         )
-    try:
+    with naming(source):
         markers = available_markers(clean, view)
-    except InputError as error:
-        raise InputError(f"{source}: {error}") from error
     if len(markers) < 2:
         raise InputError(f"{source}: {len(markers)} {view} markers are measured; 2 are needed")
     return markers
@@ -166,17 +172,6 @@ def _types(clean: AnnData) -> np.ndarray:
         return np.full(clean.n_obs, UNLABELLED)
     labels = clean.obs[Obs.CELL_TYPE].astype(object)
     return np.asarray(labels.where(labels.notna(), UNLABELLED), dtype=str)
-
-
-def _pairs(
-    cells: AnnData, representation: Representation, view: View, markers: tuple[str, ...]
-) -> PairedCells:
-    return PairedCells(
-        cell_nd=representation.transform(cells),
-        marker_nm=marker_profile(cells, view=view, markers=markers).to_numpy(),
-        ids_n=cells.obs_names.to_numpy().astype(str),
-        types_n=_types(cells),
-    )
 
 
 def _source(data: str | Path, adata: AnnData) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from anndata import AnnData
 
 from representations.base import Representation, Statistics
 from representations.console import say_remarks
-from representations.errors import InputError
+from representations.errors import InputError, naming
 from representations.genes import to_symbols
 from representations.h5ad import write_h5ad
 from representations.keys import Obs, Obsm
@@ -67,7 +67,8 @@ def fit(
         found = int(np.isin(excluded, clean.var_names).sum())
         remarks.append(f"{found} of the {len(excluded)} genes to exclude are in {train}")
     say_remarks(remarks)
-    representation = kind(config).fit(clean)
+    with naming(train):
+        representation = kind(config).fit(clean)
     representation.save(out)
     print(f"{out}: {name} fitted on {clean.n_obs} cells, {len(representation.genes)} genes")
 
@@ -100,7 +101,8 @@ def transform(
     adata = read_h5ad(query)
     key = key_added or Obsm.representation(representation.name)
     clean, remarks = prepare(adata, source=str(query))
-    representation.annotate(clean, statistics=statistics, key_added=key)
+    with naming(query):
+        representation.annotate(clean, statistics=statistics, key_added=key)
     adata.obsm[key] = clean.obsm[key]
     for column in {Obs.reached(key), Obs.confidence(key)} & set(clean.obs):
         adata.obs[column] = clean.obs[column]

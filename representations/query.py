@@ -9,6 +9,7 @@ import warnings
 from pathlib import Path
 
 import anndata as ad
+import h5py
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
@@ -32,8 +33,21 @@ def read_h5ad(path: str | Path) -> AnnData:
             warnings.filterwarnings("ignore", message=".*names are not unique")
             return ad.read_h5ad(path)
     except Exception as error:  # anndata and h5py raise many kinds for a file that is foreign
+        if _foreign(path):
+            raise InputError(
+                f"{path}: is HDF5 but holds no AnnData; write it with adata.write_h5ad"
+            ) from error
         first = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(f"{path}: not a readable .h5ad file ({first})") from error
+
+
+def _foreign(path: Path) -> bool:
+    """Whether it is a whole HDF5 file of another kind."""
+    try:
+        with h5py.File(path, "r") as file:
+            return "obs" not in file or "var" not in file
+    except OSError:
+        return False
 
 
 def prepare(adata: AnnData, *, source: str = "query") -> tuple[AnnData, list[str]]:

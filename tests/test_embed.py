@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import anndata as ad
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
@@ -279,6 +280,54 @@ def test_data_without_antibodies_names_the_other_view(
     assert run_main("train", tmp_path / "bare.h5ad", "-o", tmp_path / "a" / "r") == 2
     assert "--view rna" in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["bare.h5ad"]
+
+
+def few_cells(adata: AnnData) -> AnnData:
+    return adata[:20].copy()
+
+
+def nan_protein(adata: AnnData) -> AnnData:
+    adata.obsm[Obsm.PROTEIN] = adata.obsm[Obsm.PROTEIN].astype(float)
+    adata.obsm[Obsm.PROTEIN].iloc[3, 5] = np.nan
+    return adata
+
+
+def text_protein(adata: AnnData) -> AnnData:
+    adata.obsm[Obsm.PROTEIN] = adata.obsm[Obsm.PROTEIN].astype(str) + "x"
+    return adata
+
+
+def a_donor_missing(adata: AnnData) -> AnnData:
+    adata.obs[Obs.DONOR] = [None, *["d"] * (adata.n_obs - 1)]
+    return adata
+
+
+def strange_antibodies(adata: AnnData) -> AnnData:
+    adata.obsm[Obsm.PROTEIN] = adata.obsm[Obsm.PROTEIN].add_prefix("xyzzy")
+    return adata
+
+
+@pytest.mark.parametrize(
+    ("spoil", "told"),
+    [
+        (few_cells, "needs at least 50 training cells and 50 expressed genes, got 1"),
+        (nan_protein, 'obsm["protein"]: counts hold negative or non-finite values: give raw'),
+        (text_protein, 'obsm["protein"]: counts are not all numbers: give raw'),
+        (a_donor_missing, 'obs["donor"] has missing values: fill or drop'),
+        (strange_antibodies, 'obsm["protein"]: none of its columns is a known antibody'),
+    ],
+)
+def test_what_cannot_be_trained_on_is_one_line_that_names_the_file(
+    spoil: Callable[[AnnData], AnnData], told: str, cells: AnnData, tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    path = tmp_path / "data.h5ad"
+    spoil(cells[:60].copy()).write_h5ad(path)
+    assert run_main("train", path, "-o", tmp_path / "a" / "r", *TINY) == 2
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last.startswith(f"error: {path}: ")
+    assert told in last
+    assert [file.name for file in tmp_path.iterdir()] == ["data.h5ad"]
 
 
 # validation cells
@@ -558,6 +607,7 @@ def other_genes(adata: AnnData) -> AnnData:
         (no_cells, "0 cells"),
         (nan, "nan or infinite"),
         (mouse, "mouse genes"),
+        (other_genes, "query.h5ad: only 0 of the"),
         (other_genes, "gene symbols as in training are expected"),
     ],
 )
@@ -570,6 +620,9 @@ def test_cells_that_cannot_be_used_are_one_line(
 def test_what_is_not_an_h5ad_is_one_line(tried: Callable[..., Outcome], tmp_path: Path) -> None:
     (tmp_path / "text.h5ad").write_text("cell,gene\n")
     refused(tried(tmp_path / "text.h5ad"), "text.h5ad", "not a readable .h5ad file")
+    with h5py.File(tmp_path / "foreign.h5ad", "w") as file:
+        file.create_group("matrix")["barcodes"] = [1, 2]
+    refused(tried(tmp_path / "foreign.h5ad"), "foreign.h5ad", "write it with adata.write_h5ad")
     refused(tried(tmp_path / "absent.h5ad"), "absent.h5ad", "no such file")
     refused(tried(tmp_path), "no such file")
 

@@ -139,7 +139,12 @@ def test_refusals_are_one_line_and_write_nothing(files, tmp_path):
     assert "gone.h5ad: no such file" in fails("fit", "pca", f"{gone}.h5ad", "-o", out)
     assert "holds no genes" in fails("fit", "pca", train, "-o", out, "--exclude-genes", empty)
     assert "list of genes" in fails("fit", "pca", train, "-o", out, "--exclude-genes", gone)
-    assert "n_components=50" in fails("fit", "diffmap", query, "-o", out)
+    message = fails("fit", "diffmap", query, "-o", out)
+    assert f"{query}: n_components=50 needs at least 50 training cells" in message
+    cells(5)[:, :1].write_h5ad(tmp_path / "few.h5ad")
+    message = fails("transform", rep, tmp_path / "few.h5ad", "-o", out)
+    assert "few.h5ad: only " in message
+    (tmp_path / "few.h5ad").unlink()
     assert "is a file" in fails("fit", "pca", train, "-o", empty)
     assert "no saved representation" in fails("transform", gone, query, "-o", out)
     assert "ending in .h5ad" in fails("transform", rep, query, "-o", tmp_path / "out.txt")

@@ -15,7 +15,7 @@ from clip_align.markers.antibodies import resolve_antibody
 from clip_align.markers.columns import PROTEIN, adt_columns
 from clip_align.markers.normalise import clr, log_normalise
 from clip_align.markers.panel import Panel, load_panel
-from representations.errors import InputError
+from representations.errors import InputError, naming
 from representations.keys import Obsm
 
 View: TypeAlias = Literal["adt", "rna"]
@@ -51,7 +51,8 @@ def marker_profile(adata: AnnData, *, view: View, markers: Sequence[str]) -> pd.
         names = [resolve_antibody(name).marker for name in markers]
         _require(names, columns, PROTEIN)
         counts_nm = adata.obsm[Obsm.PROTEIN][[columns[name] for name in names]].to_numpy()
-        values_nm = clr(counts_nm)
+        with naming(PROTEIN):
+            values_nm = clr(counts_nm)
     else:
         names = list(markers)
         _require(names, adata.var_names, "var_names")
