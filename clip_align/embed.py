@@ -32,6 +32,7 @@ def embed_file(
     out: str | Path,
     *,
     statistics: Statistics = "train",
+    overwrite: bool = False,
 ) -> list[str]:
     """Embed the cells of an h5ad file into another; returns remarks on what the input needed.
 
@@ -39,7 +40,7 @@ def embed_file(
     fails.
     """
     out = Path(out)
-    check_output(out, source=query)
+    check_output(out, source=query, overwrite=overwrite)
     run = load_run(run_folder)
     representation = load_representation(Path(run_folder) / REPRESENTATION)
     adata = read_h5ad(query)
@@ -89,26 +90,41 @@ def embed(
         remarks.append(f"{unreached} cells are out of reach of the training graph: no type")
     cell_ne = run.model.embed_cells(placed.x_nd)
     marker_ne = _embed_markers(clean, run, statistics, remarks)
+    remarks += _drop_earlier(adata)
     adata.obsm[Obsm.CLIP_CELL] = cell_ne
     if marker_ne is not None:
         adata.obsm[Obsm.CLIP_MARKER] = marker_ne
     adata.obs[Obs.REACHED] = placed.reached_n
     if run.panel.types:
         types, score = nearest_type(cell_ne, run)
-        # A cell that was not placed has no place from which a type could be read.
-        named = pd.Series(types, dtype=object).where(placed.reached_n)
+        # A cell that was not placed, or that has no counts, shows nothing of a type.
+        shown_n = placed.reached_n & (np.asarray(clean.X.sum(axis=1)).ravel() > 0)
+        named = pd.Series(types, dtype=object).where(shown_n)
         adata.obs[Obs.CLIP_CELL_TYPE] = pd.Categorical(named, categories=list(run.panel.types))
-        adata.obs[Obs.CLIP_SCORE] = np.where(placed.reached_n, score, np.float32(np.nan))
+        adata.obs[Obs.CLIP_SCORE] = np.where(shown_n, score, np.float32(np.nan))
     else:
         remarks.append("the run was trained without cell types: none are given")
     adata.uns[Uns.CLIP] = {
         "markers": list(run.panel.markers),
         "view": run.panel.view,
         "statistics": statistics,
-        "remarks": remarks,
+        "remarks": np.array(remarks, dtype=str),  # an empty list would become numbers
         "provenance": json.dumps(run.provenance),
     }
     return remarks
+
+
+def _drop_earlier(adata: AnnData) -> list[str]:
+    """Take off what an earlier embedding wrote: the parts of two runs are never seen together."""
+    parts = (
+        ("obsm", adata.obsm, (Obsm.CLIP_CELL, Obsm.CLIP_MARKER)),
+        ("obs", adata.obs, (Obs.CLIP_CELL_TYPE, Obs.CLIP_SCORE)),
+    )
+    earlier = [f'{place}["{key}"]' for place, part, keys in parts for key in keys if key in part]
+    for _, part, keys in parts:
+        for key in set(keys) & set(part):
+            del part[key]
+    return [f"{', '.join(earlier)} of an earlier embedding: replaced"] if earlier else []
 
 
 def nearest_type(cell_ne: np.ndarray, run: Run) -> tuple[np.ndarray, np.ndarray]:

@@ -66,6 +66,8 @@ def train_file(
     markers = _markers(clean, plan.view, source=str(data))
     if plan.view == "adt":
         remarks += protein_remarks(clean)
+    if (_types(clean) == UNLABELLED).all():
+        remarks.append(f'no obs["{Obs.CELL_TYPE}"]: the run will give no types in embed')
     for remark in remarks:
         say(f"note: {remark}")
     with naming(data):

@@ -16,10 +16,13 @@ from representations.errors import InputError, naming
 from representations.genes import to_symbols
 from representations.h5ad import write_h5ad
 from representations.keys import Obs, Obsm
-from representations.output import check_output, check_place
+from representations.output import check_output
 from representations.preprocess import PreprocessConfig
 from representations.query import prepare, read_h5ad
 from representations.registry import get, load, names
+from representations.saved import check_saved
+
+Overwrite = Annotated[bool, tyro.conf.FlagCreatePairsOff]
 
 
 def main(args: list[str] | None = None) -> None:
@@ -43,6 +46,7 @@ def fit(
     train: tyro.conf.Positional[Path],
     out: Annotated[Path, tyro.conf.arg(aliases=["-o"])],
     exclude_genes: Annotated[Path | None, tyro.conf.arg(metavar="PATH")] = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Fit a representation on training cells.
 
@@ -56,8 +60,10 @@ def fit(
         Folder for the fitted representation.
     exclude_genes
         Text file with one gene a line, for instance the marker panel; these never enter.
+    overwrite
+        Replace a representation that was saved there.
     """
-    check_place(out)
+    check_saved(out, overwrite=overwrite)
     kind = get(name)
     config = kind.Config()
     clean, remarks = prepare(read_h5ad(train), source=str(train))
@@ -79,6 +85,7 @@ def transform(
     out: Annotated[Path, tyro.conf.arg(aliases=["-o"])],
     statistics: Statistics = "train",
     key_added: Annotated[str | None, tyro.conf.arg(metavar="KEY")] = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Place the cells of a file in a fitted representation.
 
@@ -95,14 +102,18 @@ def transform(
         as a group (transductive).
     key_added
         Key in obsm; by default X_ and the name of the representation.
+    overwrite
+        Replace a file that is there.
     """
-    check_output(out, source=query)
+    check_output(out, source=query, overwrite=overwrite)
     representation = load(folder)
     adata = read_h5ad(query)
     key = key_added or Obsm.representation(representation.name)
     clean, remarks = prepare(adata, source=str(query))
     with naming(query):
         representation.annotate(clean, statistics=statistics, key_added=key)
+    if key in adata.obsm:
+        remarks.append(f"obsm[{key!r}] of the query is replaced")
     adata.obsm[key] = clean.obsm[key]
     for column in {Obs.reached(key), Obs.confidence(key)} & set(clean.obs):
         adata.obs[column] = clean.obs[column]

@@ -9,7 +9,9 @@ from representations.errors import InputError
 from representations.io import explained_disk_errors
 
 
-def check_output(path: Path, *, source: str | Path | None = None, suffix: str = ".h5ad") -> None:
+def check_output(
+    path: Path, *, source: str | Path, overwrite: bool = False, suffix: str = ".h5ad"
+) -> None:
     """Refuse a file that cannot be written or should not be.
 
     Parameters
@@ -20,15 +22,18 @@ def check_output(path: Path, *, source: str | Path | None = None, suffix: str = 
     Raises
     ------
     InputError
-        A folder or another ending, ``source`` itself, or a place that cannot be written.
+        A folder or another ending, ``source`` itself, a place that cannot be written, or a file
+        that is there already, unless ``overwrite``.
     """
     check_place(path)
     if path.is_dir():
         raise InputError(f"{path}: is a folder; give a file name ending in {suffix}")
     if path.suffix != suffix:
         raise InputError(f"{path}: the output must be a file name ending in {suffix}")
-    if source is not None and _same(path, Path(source)):
+    if _same(path, Path(source)):
         raise InputError(f"{path}: is the query itself; give the output another name")
+    if _exists(path) and not overwrite:
+        raise InputError(f"{path}: exists already; name another file or add --overwrite")
 
 
 def check_place(path: Path) -> None:

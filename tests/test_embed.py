@@ -433,7 +433,7 @@ def test_own_statistics_hardly_move_cells_of_the_same_laboratory(
     # cells of the same laboratory hardly move
     cosine_n = (outcome.adata.obsm[Obsm.CLIP_CELL] * expected.obsm[Obsm.CLIP_CELL]).sum(axis=1)
     assert cosine_n.mean() > 0.9
-    few = tried(query[:5].copy(), "--statistics", "own")
+    few = tried(query[:5].copy(), "--statistics", "own", "--overwrite")
     assert "over 5 cells only" in few.err
 
 
@@ -560,6 +560,86 @@ def test_hashtags_are_ignored_by_both_commands(
     loaded = load_run(tmp_path / "r")
     assert not [marker for marker in loaded.panel.markers if "HTO" in marker]
     assert any(told in remark for remark in loaded.provenance["remarks"])
+
+
+def log_protein(adata: AnnData) -> None:
+    adata.obsm[Obsm.PROTEIN] = np.log1p(adata.obsm[Obsm.PROTEIN])
+
+
+def test_logarithms_of_antibodies_are_said_by_both_commands(
+    cells: AnnData, tmp_path: Path, tried: Callable[..., Outcome], query: AnnData,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    told = 'obsm["protein"] holds fractions, not integer counts'
+    log_protein(query)
+    assert told in tried(query).err
+    logged = cells[:200].copy()
+    log_protein(logged)
+    del logged.obs[Obs.CELL_TYPE]
+    logged.write_h5ad(tmp_path / "logged.h5ad")
+    options = [*TINY, "--train.epochs", "1"]
+    assert run_main("train", tmp_path / "logged.h5ad", "-o", tmp_path / "r", *options) == 0
+    captured = capsys.readouterr()
+    assert told in captured.err
+    assert "the run will give no types in embed" in captured.err
+    assert "(chance 0.5)" in captured.out
+    n = load_run(tmp_path / "r").provenance["n_validation"]
+    assert f"(chance {10 / n:.3f}) among {n} cells" in captured.out
+
+
+def test_a_cell_without_counts_gets_no_type(
+    tried: Callable[..., Outcome], query: AnnData, expected: AnnData
+) -> None:
+    lil = query.X.tolil()
+    lil[3] = 0
+    query.X = lil.tocsr()
+    outcome = tried(query)
+    assert outcome.code == 0
+    types, score = outcome.adata.obs[Obs.CLIP_CELL_TYPE], outcome.adata.obs[Obs.CLIP_SCORE]
+    assert list(np.flatnonzero(types.isna())) == [3]
+    assert list(np.flatnonzero(score.isna())) == [3]
+    others = np.arange(query.n_obs) != 3
+    assert types[others].astype(str).equals(expected.obs[Obs.CLIP_CELL_TYPE][others].astype(str))
+
+
+def test_an_earlier_embedding_is_replaced_as_a_whole_and_said(
+    tried: Callable[..., Outcome], query: AnnData, expected: AnnData
+) -> None:
+    assert "replaced" not in tried(query).err
+    again = expected.copy()
+    again.obsm[Obsm.CLIP_CELL] += 1
+    drop_protein(again)
+    outcome = tried(again, "--overwrite")
+    assert outcome.code == 0
+    assert 'obsm["X_clip_cell"], obsm["X_clip_marker"], obs["clip_cell_type"]' in outcome.err
+    assert "of an earlier embedding: replaced" in outcome.err
+    assert Obsm.CLIP_MARKER not in outcome.adata.obsm
+    np.testing.assert_allclose(
+        outcome.adata.obsm[Obsm.CLIP_CELL], expected.obsm[Obsm.CLIP_CELL], atol=1e-6
+    )
+
+
+def test_a_file_that_is_there_is_kept_unless_told(
+    tried: Callable[..., Outcome], query: AnnData
+) -> None:
+    first = tried(query[:30].copy())
+    before = first.out.read_bytes()
+    again = tried(query)
+    assert again.code == 2
+    assert f"{again.out}: exists already; name another file or add --overwrite" in again.err
+    assert again.out.read_bytes() == before
+    assert tried(query, "--overwrite").adata.n_obs == query.n_obs
+
+
+def test_remarks_are_text_when_there_are_none(
+    tried: Callable[..., Outcome], query: AnnData
+) -> None:
+    remarks = tried(query).adata.uns[Uns.CLIP]["remarks"]
+    assert len(remarks) == 0
+    assert remarks.dtype.kind in "OTU"
+    hashtags(query)
+    (remark,) = tried(query, "--overwrite").adata.uns[Uns.CLIP]["remarks"]
+    assert "HTO-1" in remark
 
 
 # files of strangers: one line

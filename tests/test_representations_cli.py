@@ -183,6 +183,26 @@ def test_the_query_is_never_the_output(files, tmp_path):
     assert query.read_bytes() == (files / "query.h5ad").read_bytes()
 
 
+def test_what_is_there_is_kept_unless_told(files, tmp_path, capsys):
+    out, rep = tmp_path / "out.h5ad", tmp_path / "rep"
+    place = [str(a) for a in ("transform", files / "pca", files / "query.h5ad", "-o", out)]
+    fit = [str(a) for a in ("fit", "pca", files / "train.h5ad", "-o", rep)]
+    (rep / "notes").mkdir(parents=True)
+    out.write_text("mine")
+    cli.main(fit)  # a folder of other things is no obstacle
+    record = (rep / "representation.json").read_bytes()
+    (rep / "representation.json").write_text("mine")
+    assert "exists already; name another file or add --overwrite" in fails(*place)
+    assert "holds a representation.json already; name another" in fails(*fit)
+    assert out.read_text() == (rep / "representation.json").read_text() == "mine"
+    cli.main([*fit, "--overwrite"])
+    assert (rep / "representation.json").read_bytes() == record
+    cli.main([*place, "--overwrite"])
+    assert "is replaced" not in capsys.readouterr().err
+    cli.main([*place[:2], str(out), "-o", str(tmp_path / "again.h5ad")])
+    assert "obsm['X_pca'] of the query is replaced" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("number", [n for n in sorted(errno.errorcode) if n < 40])
 def test_whatever_the_disk_refuses_is_one_line_with_a_remedy(number):
     with pytest.raises(InputError) as error, explained_disk_errors("place"):
@@ -201,8 +221,8 @@ def test_a_failed_write_leaves_the_old_file(files, tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("representations.io.os.fsync", full)
-    message = fails("transform", files / "pca", files / "query.h5ad", "-o", out)
-    assert "out.h5ad" in message
+    message = fails("transform", files / "pca", files / "query.h5ad", "-o", out, "--overwrite")
+    assert "out.h5ad: the disk is full" in message
     assert [p.name for p in tmp_path.iterdir()] == ["out.h5ad"]
     assert out.read_text() == "old"
 
