@@ -42,9 +42,9 @@ def list_representations() -> None:
 
 
 def fit(
-    name: tyro.conf.Positional[str],
-    train: tyro.conf.Positional[Path],
-    out: Annotated[Path, tyro.conf.arg(aliases=["-o"])],
+    name: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="NAME")],
+    train: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="TRAIN.h5ad")],
+    out: Annotated[Path, tyro.conf.arg(aliases=["-o"], metavar="FOLDER")],
     exclude_genes: Annotated[Path | None, tyro.conf.arg(metavar="PATH")] = None,
     overwrite: Overwrite = False,
 ) -> None:
@@ -80,9 +80,9 @@ def fit(
 
 
 def transform(
-    folder: tyro.conf.Positional[Path],
-    query: tyro.conf.Positional[Path],
-    out: Annotated[Path, tyro.conf.arg(aliases=["-o"])],
+    folder: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="FOLDER")],
+    query: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="QUERY.h5ad")],
+    out: Annotated[Path, tyro.conf.arg(aliases=["-o"], metavar="OUT.h5ad")],
     statistics: Statistics = "train",
     key_added: Annotated[str | None, tyro.conf.arg(metavar="KEY")] = None,
     overwrite: Overwrite = False,
