@@ -19,13 +19,12 @@ from benchmarks.suites import SEEDS_FULL, SEEDS_QUICK, suites
 from benchmarks.tasks import tasks
 from benchmarks.terminal import show_suite
 from representations.errors import InputError
+from representations.io import explained_disk_errors
 
 RESULTS = Path("results")
 README = Path("README.md")
 LOGS = Path("runs/benchmark/tensorboard")
 SuiteName = Annotated[Positional[str], arg(metavar="SUITE")]
-Names = Positional[tuple[str, ...]]
-OutFile = Annotated[Path, arg(aliases=["-o"], metavar="OUT.h5ad")]
 
 
 def list_all() -> None:
@@ -68,7 +67,12 @@ def run(
         raise InputError(f"--seeds {count}: give at least 1")
     for name in only:
         datasets.get(name)
-    rows = [row for row in grid.select(profile) if not only or row.test in only]
+    offered = grid.select(profile)
+    rows = [row for row in offered if not only or row.test in only]
+    if not rows:
+        known = ", ".join(sorted({row.test for row in offered}))
+        raise InputError(f"--only {' '.join(only)}: {suite} ({profile}) is tested on {known}")
+    _check_out(out)
     root = out / "records"
     report = run_suite(grid.name, rows, range(count), root=root, logs=logs, again=again)
     if records.load_all(grid.name, root):
@@ -85,6 +89,8 @@ def write_tables(*, out: Path = RESULTS, check: bool = False) -> int:
         out: Folder with records/; tables/ and figures/ are written beside it.
         check: Write nothing; exit with 1 if a table differs from its records.
     """
+    if not any((out / "records").glob("*")):
+        raise InputError(f"{out / 'records'}: holds no records; run a suite first, or give --out")
     if not check:
         for path in _write(out):
             print(path)
@@ -102,44 +108,18 @@ def umap(*, out: Path = RESULTS) -> None:
     Args:
         out: Folder that receives records/joint_umap/ and figures/.
     """
+    _check_out(out)
     root = out / "records"
     print(joint_umap.write(joint_umap.coordinates(), root / joint_umap.FILE))
     picture = joint_figure.draw(root / joint_umap.FILE)
     print(save_png(picture, out / "figures" / "joint_umap.png"))
 
 
-def fetch(names: Names = (), /) -> None:
-    """Fetch data sets into the cache: those named, else all that can be reached.
-
-    Args:
-        names: Names of data sets.
-    """
-    commands.fetch(names)
-
-
-def export(name: Positional[str], /, *, out: OutFile) -> None:
-    """Write the canonical AnnData of a data set.
-
-    Args:
-        name: Name of the data set.
-        out: File to write.
-    """
-    commands.export(name, out)
-
-
-def card(names: Names = (), /) -> None:
-    """Print the facts of data sets in Markdown.
-
-    Args:
-        names: Names of data sets; all unless given.
-    """
-    for name in names or datasets.names():
-        print(datasets.card(name))
-
-
 Commands = dict[str, Callable[..., Any]]
 COMMANDS: Commands = {"list": list_all, "run": run, "tables": write_tables, "umap": umap}
-DATASETS: Commands = {"fetch": fetch, "export": export, "card": card}
+DATASETS: Commands = {
+    "fetch": commands.fetch, "export": commands.export, "card": commands.show_cards,
+}  # fmt: skip
 
 
 def main(args: Sequence[str] | None = None) -> int | None:
@@ -163,6 +143,14 @@ def _write(out: Path) -> list[Path]:
     root = out / "records"
     written = [*tables.write_tables(root, out / "tables"), *write_figures(root, out / "figures")]
     return written + (readme.update(README, root) if _is_published(out) else [])
+
+
+def _check_out(out: Path) -> None:
+    """Refuse, before hours of work, a folder that will not take its result."""
+    if out.exists() and not out.is_dir():
+        raise InputError(f"{out}: is a file; give --out a folder")
+    with explained_disk_errors(out):
+        out.mkdir(parents=True, exist_ok=True)
 
 
 def _is_published(out: Path) -> bool:

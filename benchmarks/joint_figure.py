@@ -13,9 +13,10 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from benchmarks.dot_panel import FAINT, INK
 from benchmarks.group_labels import name_groups
 from benchmarks.joint_umap import CELL, MARKERS, Coordinates, read
-from benchmarks.plots import FAINT, INK, STYLE
+from benchmarks.plots import STYLE
 
 # Chosen so that any two stay apart (CIELAB distance > 27) for normal, deutan, protan and tritan
 # vision in the model of Machado 2009; lineages keep a family of hues.

@@ -101,8 +101,19 @@ def read(path: Path) -> Coordinates:
     Raises
     ------
     InputError
-        A column or a line of the head is missing, or a coordinate is not a number.
+        A column or a line of the head is missing, a line is there twice, or a coordinate is not a
+        number.
     """
+    try:
+        return _parse(path)
+    except InputError:
+        raise
+    except ValueError as error:  # pandas' and Unicode's errors are among them
+        first = str(error).splitlines()[0]
+        raise InputError(f"{path}: {first}; write it again by `benchmarks umap`") from error
+
+
+def _parse(path: Path) -> Coordinates:
     lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
     head = list(takewhile(lambda line: line.startswith("# "), lines))
     about = dict(line[2:].rstrip("\n").split(": ", 1) for line in head if ": " in line)
@@ -114,4 +125,6 @@ def read(path: Path) -> Coordinates:
         raise InputError(f"{path}: no {', '.join(missing)}; write it again by `benchmarks umap`")
     if not np.isfinite(points[["x", "y"]].to_numpy(dtype=np.float64)).all():
         raise InputError(f"{path}: x or y is not a number; write it again by `benchmarks umap`")
+    if points.duplicated(["id", "modality"]).any():
+        raise InputError(f"{path}: a line is there twice; write it again by `benchmarks umap`")
     return Coordinates(points=points, about=about)

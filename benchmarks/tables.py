@@ -17,8 +17,9 @@ _DIGITS = "%.6g"
 def write_tables(records_root: Path = records.ROOT, root: Path = ROOT) -> list[Path]:
     """Write ``<suite>.csv`` and ``<suite>.md`` for every suite with records; return the paths."""
     written = []
-    for suite in _suites(records_root):
-        table = tidy(records.load_all(suite, records_root))
+    # every record is read before a table is written, so that a damaged one leaves no half
+    suites = {name: tidy(records.load_all(name, records_root)) for name in _suites(records_root)}
+    for suite, table in suites.items():
         text = table.to_csv(index=False, float_format=_DIGITS, lineterminator="\n")
         for path, content in (
             (root / f"{suite}.csv", text),

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
-import shutil
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
@@ -27,7 +26,7 @@ from clip_align.models import DiffMapProteinCLIP, models
 from clip_align.pairs import UNLABELLED
 from clip_align.seeding import seeded
 from representations.errors import InputError
-from representations.io import atomic_write
+from representations.io import atomic_write, explained_disk_errors
 
 CONFIG, PANEL, MODEL, METRICS = "config.json", "panel.json", "model.safetensors", "metrics.json"
 REPRESENTATION = "representation"
@@ -99,22 +98,6 @@ def versions() -> dict[str, str]:
     return known
 
 
-def clear_run(folder: str | Path) -> None:
-    """Remove what a run has written into ``folder``, ``config.json`` first; nothing else."""
-    folder = Path(folder)
-    try:
-        for pattern in (CONFIG, PANEL, MODEL, METRICS, "events.out.tfevents.*"):
-            for path in folder.glob(pattern):
-                path.unlink()
-        if (folder / REPRESENTATION).exists():
-            shutil.rmtree(folder / REPRESENTATION)
-    except OSError as error:
-        raise InputError(
-            f"{folder}: the run there cannot be removed ({error.strerror or error}); give another "
-            "folder"
-        ) from error
-
-
 def save_run(folder: str | Path, run: Run, representation: Saves, metrics: dict[str, Any]) -> None:
     """Write a run folder; each file is replaced in one step.
 
@@ -133,7 +116,7 @@ def save_run(folder: str | Path, run: Run, representation: Saves, metrics: dict[
         provenance=run.provenance,
         versions=versions(),
     )
-    try:
+    with explained_disk_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
         (folder / CONFIG).unlink(missing_ok=True)
         representation.save(folder / REPRESENTATION)
@@ -141,9 +124,6 @@ def save_run(folder: str | Path, run: Run, representation: Saves, metrics: dict[
         atomic_write(folder / PANEL, json.dumps(asdict(run.panel), indent=1))
         atomic_write(folder / METRICS, json.dumps(metrics, indent=1))
         atomic_write(folder / CONFIG, json.dumps(asdict(config), indent=1))
-    except OSError as error:
-        reason = error.strerror or error
-        raise InputError(f"{folder}: the run cannot be written ({reason})") from error
 
 
 def load_run(folder: str | Path) -> Run:

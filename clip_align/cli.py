@@ -56,17 +56,24 @@ def train(
         train=train,
     )
     trained = train_file(data, out, plan, overwrite=overwrite, say=_note)
-    best = trained.history[trained.best_epoch]
+    best, n = trained.history[trained.best_epoch], trained.n_validation
     print(
         f"{out}: best of {len(trained.history)} epochs is {trained.best_epoch + 1}, validation "
-        f"pair accuracy {best['val/pair_accuracy']:.3f}, recall@10 {best['val/recall@10']:.3f} "
+        f"pair accuracy {best['val/pair_accuracy']:.3f} (chance 0.5), recall@10 "
+        f"{best['val/recall@10']:.3f} (chance {min(10 / n, 1):.3f}) among {n} cells "
         f"({trained.seconds:.0f} s)"
     )
     print(f"tensorboard --logdir {out}")
 
 
 def embed(
-    run: RunFolder, query: Query, /, *, out: OutFile, statistics: Statistics = "train"
+    run: RunFolder,
+    query: Query,
+    /,
+    *,
+    out: OutFile,
+    statistics: Statistics = "train",
+    overwrite: bool = False,
 ) -> None:
     """Embed the cells of a file with a trained run; write them to another file.
 
@@ -75,8 +82,9 @@ def embed(
         query: Gene symbols or Ensembl ids, raw or log-normalised counts.
         out: File to write: the query with embeddings and cell types.
         statistics: Scales of training, or the query's own: helps across laboratories.
+        overwrite: Replace a file that is there.
     """
-    say_remarks(embed_file(run, query, out, statistics=statistics))
+    say_remarks(embed_file(run, query, out, statistics=statistics, overwrite=overwrite))
     print(f"{out}: written")
 
 

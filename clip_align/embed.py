@@ -11,13 +11,15 @@ import pandas as pd
 from anndata import AnnData
 
 from clip_align.checkpoint import REPRESENTATION, Run, load_run
-from clip_align.markers import available_markers, marker_profile
+from clip_align.markers import available_markers, marker_profile, protein_remarks
+from clip_align.markers.columns import few
 from clip_align.markers.profile import View
 from clip_align.pairs import match_moments
 from representations.base import Representation, Statistics
-from representations.errors import InputError
+from representations.errors import InputError, naming
 from representations.h5ad import write_h5ad
 from representations.keys import Obs, Obsm, Uns
+from representations.output import check_output
 from representations.query import prepare, read_h5ad
 from representations.registry import load as load_representation
 
@@ -30,6 +32,7 @@ def embed_file(
     out: str | Path,
     *,
     statistics: Statistics = "train",
+    overwrite: bool = False,
 ) -> list[str]:
     """Embed the cells of an h5ad file into another; returns remarks on what the input needed.
 
@@ -37,18 +40,12 @@ def embed_file(
     fails.
     """
     out = Path(out)
-    if out.suffix != ".h5ad" or out.is_dir():
-        raise InputError(f"{out}: the output must be a file name ending in .h5ad")
-    if out.resolve() == Path(query).resolve():
-        raise InputError(f"{out}: is the query itself; give the output another name")
+    check_output(out, source=query, overwrite=overwrite)
     run = load_run(run_folder)
     representation = load_representation(Path(run_folder) / REPRESENTATION)
     adata = read_h5ad(query)
     remarks = embed(adata, run, representation, statistics=statistics, source=str(query))
-    try:
-        write_h5ad(adata, out)
-    except OSError as error:
-        raise InputError(f"{out}: cannot be written ({error.strerror or error})") from error
+    write_h5ad(adata, out)
     return remarks
 
 
@@ -82,7 +79,8 @@ def embed(
     remarks += _missing_genes(clean, representation)
     if statistics == "own" and clean.n_obs < FEW_CELLS:
         remarks.append(f"statistics=own over {clean.n_obs} cells only: use train for so few")
-    placed = representation.place(clean, statistics=statistics)
+    with naming(source):
+        placed = representation.place(clean, statistics=statistics)
     if placed.x_nd.shape[1] != run.model.cell_dim:
         raise InputError(
             f"the representation has {placed.x_nd.shape[1]} dimensions, the run's model expects "
@@ -92,26 +90,41 @@ def embed(
         remarks.append(f"{unreached} cells are out of reach of the training graph: no type")
     cell_ne = run.model.embed_cells(placed.x_nd)
     marker_ne = _embed_markers(clean, run, statistics, remarks)
+    remarks += _drop_earlier(adata)
     adata.obsm[Obsm.CLIP_CELL] = cell_ne
     if marker_ne is not None:
         adata.obsm[Obsm.CLIP_MARKER] = marker_ne
     adata.obs[Obs.REACHED] = placed.reached_n
     if run.panel.types:
         types, score = nearest_type(cell_ne, run)
-        # A cell that was not placed has no place from which a type could be read.
-        named = pd.Series(types, dtype=object).where(placed.reached_n)
+        # A cell that was not placed, or that has no counts, shows nothing of a type.
+        shown_n = placed.reached_n & (np.asarray(clean.X.sum(axis=1)).ravel() > 0)
+        named = pd.Series(types, dtype=object).where(shown_n)
         adata.obs[Obs.CLIP_CELL_TYPE] = pd.Categorical(named, categories=list(run.panel.types))
-        adata.obs[Obs.CLIP_SCORE] = np.where(placed.reached_n, score, np.float32(np.nan))
+        adata.obs[Obs.CLIP_SCORE] = np.where(shown_n, score, np.float32(np.nan))
     else:
         remarks.append("the run was trained without cell types: none are given")
     adata.uns[Uns.CLIP] = {
         "markers": list(run.panel.markers),
         "view": run.panel.view,
         "statistics": statistics,
-        "remarks": remarks,
+        "remarks": np.array(remarks, dtype=str),  # an empty list would become numbers
         "provenance": json.dumps(run.provenance),
     }
     return remarks
+
+
+def _drop_earlier(adata: AnnData) -> list[str]:
+    """Take off what an earlier embedding wrote: the parts of two runs are never seen together."""
+    parts = (
+        ("obsm", adata.obsm, (Obsm.CLIP_CELL, Obsm.CLIP_MARKER)),
+        ("obs", adata.obs, (Obs.CLIP_CELL_TYPE, Obs.CLIP_SCORE)),
+    )
+    earlier = [f'{place}["{key}"]' for place, part, keys in parts for key in keys if key in part]
+    for _, part, keys in parts:
+        for key in set(keys) & set(part):
+            del part[key]
+    return [f"{', '.join(earlier)} of an earlier embedding: replaced"] if earlier else []
 
 
 def nearest_type(cell_ne: np.ndarray, run: Run) -> tuple[np.ndarray, np.ndarray]:
@@ -132,12 +145,12 @@ def _embed_markers(
         remarks.append(f'no obsm["{Obsm.PROTEIN}"]: no marker embedding')
         return None
     try:
+        remarks += protein_remarks(clean) if view == "adt" else []
         known = set(available_markers(clean, view)) if view == "adt" else set(clean.var_names)
         if missing := [marker for marker in run.panel.markers if marker not in known]:
-            some = ", ".join(missing[:3]) + (", ..." if len(missing) > 3 else "")
             raise InputError(
                 f"{len(missing)} of the run's {len(run.panel.markers)} markers are not measured "
-                f"({some})"
+                f"({few(missing)})"
             )
         profile_nm = marker_profile(clean, view=view, markers=run.panel.markers).to_numpy()
     except InputError as error:

@@ -26,8 +26,7 @@ def hold_out(
     InputError
         ``share`` is not between 0 and 1, or nothing is left on one side.
     """
-    if not 0 < share < 1:
-        raise InputError(f"validation share {share}: choose a value between 0 and 1")
+    check_share(share)
     rng = np.random.default_rng(seed)
     if donors_n is not None and len(np.unique(donors_n)) > 1:
         held_n = np.isin(donors_n, _draw(np.unique(donors_n), share, rng))
@@ -41,6 +40,12 @@ def hold_out(
             f"{len(ids_n)} cells give {int(held_n.sum())} for validation: both sides need 2 or more"
         )
     return held_n
+
+
+def check_share(share: float) -> None:
+    """Refuse a share that leaves nothing on one side."""
+    if not 0 < share < 1:
+        raise InputError(f"validation share {share}: choose a value between 0 and 1")
 
 
 def _draw(units: np.ndarray, share: float, rng: np.random.Generator) -> np.ndarray:

@@ -36,6 +36,7 @@ class Trained:
     model: DiffMapProteinCLIP
     best_epoch: int
     history: tuple[dict[str, float], ...]
+    n_validation: int
     seconds: float
 
 
@@ -138,8 +139,9 @@ class _Loop:
         self.model.eval()
         seconds = time.perf_counter() - started
         return Trained(
-            model=self.model, best_epoch=best_epoch, history=tuple(history), seconds=seconds
-        )
+            model=self.model, best_epoch=best_epoch, history=tuple(history),
+            n_validation=len(self.validation), seconds=seconds,
+        )  # fmt: skip
 
     def _epoch(self) -> dict[str, float]:
         self.module.train()

@@ -11,17 +11,17 @@ from typing import Any, cast
 import numpy as np
 from anndata import AnnData
 
-from clip_align.checkpoint import CONFIG, Run, RunPanel, clear_run, save_run, type_prototypes
+from clip_align.checkpoint import Run, RunPanel, save_run, type_prototypes
 from clip_align.config import TrainConfig, check
-from clip_align.holdout import hold_out
-from clip_align.markers import available_markers, marker_genes, marker_profile
+from clip_align.holdout import check_share, hold_out
+from clip_align.markers import available_markers, marker_genes, marker_profile, protein_remarks
 from clip_align.markers.profile import View
 from clip_align.monitor import Monitor
 from clip_align.pairs import UNLABELLED, PairedCells
+from clip_align.run_folder import check_folder, staged
 from clip_align.train import NonFiniteError, Trained, train
 from representations import registry
-from representations.base import Representation
-from representations.errors import InputError
+from representations.errors import InputError, naming
 from representations.keys import Obs, Obsm, Uns
 from representations.query import prepare, read_h5ad
 
@@ -50,22 +50,29 @@ def train_file(
 ) -> Trained:
     """Train on the cells of an h5ad file and write the run folder ``out``.
 
-    Everything is fitted on the training part; validation chooses the epoch. ``config.json`` is
-    written last, so that an interrupted training leaves no run.
+    Everything is fitted on the training part; validation chooses the epoch. A training that fails
+    or is interrupted leaves ``out`` as it was, with the run it may hold.
 
     Raises
     ------
     InputError
-        The file or the plan cannot be used, or ``out`` holds a run and ``overwrite`` is not set.
+        The file or the plan cannot be used, ``out`` holds a run and ``overwrite`` is not set, or
+        it holds other files that would be replaced.
     """
     out = Path(out)
     _check_plan(out, plan, overwrite=overwrite)
     adata = read_h5ad(data)
     clean, remarks = prepare(adata, source=str(data))
+    markers = _markers(clean, plan.view, source=str(data))
+    if plan.view == "adt":
+        remarks += protein_remarks(clean)
+    if (_types(clean) == UNLABELLED).all():
+        remarks.append(f'no obs["{Obs.CELL_TYPE}"]: the run will give no types in embed')
     for remark in remarks:
         say(f"note: {remark}")
-    markers = _markers(clean, plan.view, source=str(data))
-    held_n, by = _hold_out(clean, plan)
+    with naming(data):
+        profile_nm = marker_profile(clean, view=plan.view, markers=markers).to_numpy()
+        held_n, by = _hold_out(clean, plan)
     exclude = () if plan.keep_panel_genes else marker_genes(markers, plan.view)
     say(
         f"{clean.n_obs} cells, {held_n.sum()} of them for validation (by {by}); {len(markers)} "
@@ -73,17 +80,17 @@ def train_file(
     )
     # A fit reads only the genes it is shown, then and ever after.
     representation = registry.get(plan.representation)()
-    representation.fit(clean[~held_n, ~clean.var_names.isin(exclude)])
+    with naming(data):
+        representation.fit(clean[~held_n, ~clean.var_names.isin(exclude)])
     known, held = (
-        _pairs(clean[rows], representation, plan.view, markers) for rows in (~held_n, held_n)
+        PairedCells(
+            cell_nd=representation.transform(clean[rows]),
+            marker_nm=profile_nm[rows],
+            ids_n=clean.obs_names[rows].to_numpy().astype(str),
+            types_n=_types(clean)[rows],
+        )
+        for rows in (~held_n, held_n)
     )
-    clear_run(out)
-    try:
-        with Monitor(out) as monitor:
-            trained = train(known, held, plan.train, monitor=monitor, progress=progress)
-    except NonFiniteError as error:
-        raise InputError(f"{data}: training stopped at {error}") from error
-    types, prototypes_te = type_prototypes(trained.model.embed_cells(known.cell_nd), known.types_n)
     provenance = {
         **_source(data, adata),
         "n_cells": clean.n_obs,
@@ -96,35 +103,40 @@ def train_file(
         "n_genes_excluded": len(exclude),
         "remarks": remarks,
     }
-    run = Run(
-        config=plan.train,
-        model=trained.model,
-        panel=RunPanel(view=plan.view, markers=markers, types=types),
-        prototypes_te=prototypes_te,
-        provenance=provenance,
-    )
-    metrics = {
+    with staged(out) as folder:
+        try:
+            with Monitor(folder) as monitor:
+                trained = train(known, held, plan.train, monitor=monitor, progress=progress)
+        except NonFiniteError as error:
+            raise InputError(f"{data}: training stopped at {error}") from error
+        embedding_ne = trained.model.embed_cells(known.cell_nd)
+        types, prototypes_te = type_prototypes(embedding_ne, known.types_n)
+        run = Run(
+            config=plan.train,
+            model=trained.model,
+            panel=RunPanel(view=plan.view, markers=markers, types=types),
+            prototypes_te=prototypes_te,
+            provenance=provenance,
+        )
+        save_run(folder, run, representation, _metrics(trained))
+    return trained
+
+
+def _metrics(trained: Trained) -> dict[str, Any]:
+    return {
         "best_epoch": trained.best_epoch,
         "epochs": len(trained.history),
         "seconds": round(trained.seconds, 3),
         "at_best_epoch": trained.history[trained.best_epoch],
     }
-    save_run(out, run, representation, metrics)
-    return trained
 
 
 def _check_plan(out: Path, plan: FileTraining, *, overwrite: bool) -> None:
     """All that can be refused before the file is read."""
     check(plan.train)
+    check_share(plan.validation_share)
     registry.get(plan.representation)
-    if out.exists() and not out.is_dir():
-        raise InputError(f"{out}: is a file; name a folder for the run")
-    if (out / CONFIG).exists() and not overwrite:
-        raise InputError(f"{out}: holds a finished run; name another folder or add --overwrite")
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"{out}: cannot be made ({error.strerror or error})") from error
+    check_folder(out, overwrite=overwrite)
 
 
 def _markers(clean: AnnData, view: View, *, source: str) -> tuple[str, ...]:
@@ -132,10 +144,8 @@ def _markers(clean: AnnData, view: View, *, source: str) -> tuple[str, ...]:
         raise InputError(
             f'{source}: no obsm["{Obsm.PROTEIN}"] with antibody counts; add it or use --view rna'
         )
-    try:
+    with naming(source):
         markers = available_markers(clean, view)
-    except InputError as error:
-        raise InputError(f"{source}: {error}") from error
     if len(markers) < 2:
         raise InputError(f"{source}: {len(markers)} {view} markers are measured; 2 are needed")
     return markers
@@ -164,17 +174,6 @@ def _types(clean: AnnData) -> np.ndarray:
         return np.full(clean.n_obs, UNLABELLED)
     labels = clean.obs[Obs.CELL_TYPE].astype(object)
     return np.asarray(labels.where(labels.notna(), UNLABELLED), dtype=str)
-
-
-def _pairs(
-    cells: AnnData, representation: Representation, view: View, markers: tuple[str, ...]
-) -> PairedCells:
-    return PairedCells(
-        cell_nd=representation.transform(cells),
-        marker_nm=marker_profile(cells, view=view, markers=markers).to_numpy(),
-        ids_n=cells.obs_names.to_numpy().astype(str),
-        types_n=_types(cells),
-    )
 
 
 def _source(data: str | Path, adata: AnnData) -> dict[str, Any]:

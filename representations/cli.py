@@ -12,13 +12,17 @@ from anndata import AnnData
 
 from representations.base import Representation, Statistics
 from representations.console import say_remarks
-from representations.errors import InputError
+from representations.errors import InputError, naming
 from representations.genes import to_symbols
 from representations.h5ad import write_h5ad
 from representations.keys import Obs, Obsm
+from representations.output import check_output
 from representations.preprocess import PreprocessConfig
 from representations.query import prepare, read_h5ad
 from representations.registry import get, load, names
+from representations.saved import check_saved
+
+Overwrite = Annotated[bool, tyro.conf.FlagCreatePairsOff]
 
 
 def main(args: list[str] | None = None) -> None:
@@ -38,10 +42,11 @@ def list_representations() -> None:
 
 
 def fit(
-    name: tyro.conf.Positional[str],
-    train: tyro.conf.Positional[Path],
-    out: Annotated[Path, tyro.conf.arg(aliases=["-o"])],
+    name: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="NAME")],
+    train: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="TRAIN.h5ad")],
+    out: Annotated[Path, tyro.conf.arg(aliases=["-o"], metavar="FOLDER")],
     exclude_genes: Annotated[Path | None, tyro.conf.arg(metavar="PATH")] = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Fit a representation on training cells.
 
@@ -55,7 +60,10 @@ def fit(
         Folder for the fitted representation.
     exclude_genes
         Text file with one gene a line, for instance the marker panel; these never enter.
+    overwrite
+        Replace a representation that was saved there.
     """
+    check_saved(out, overwrite=overwrite)
     kind = get(name)
     config = kind.Config()
     clean, remarks = prepare(read_h5ad(train), source=str(train))
@@ -65,17 +73,19 @@ def fit(
         found = int(np.isin(excluded, clean.var_names).sum())
         remarks.append(f"{found} of the {len(excluded)} genes to exclude are in {train}")
     say_remarks(remarks)
-    representation = kind(config).fit(clean)
+    with naming(train):
+        representation = kind(config).fit(clean)
     representation.save(out)
     print(f"{out}: {name} fitted on {clean.n_obs} cells, {len(representation.genes)} genes")
 
 
 def transform(
-    folder: tyro.conf.Positional[Path],
-    query: tyro.conf.Positional[Path],
-    out: Annotated[Path, tyro.conf.arg(aliases=["-o"])],
+    folder: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="FOLDER")],
+    query: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="QUERY.h5ad")],
+    out: Annotated[Path, tyro.conf.arg(aliases=["-o"], metavar="OUT.h5ad")],
     statistics: Statistics = "train",
     key_added: Annotated[str | None, tyro.conf.arg(metavar="KEY")] = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Place the cells of a file in a fitted representation.
 
@@ -92,14 +102,18 @@ def transform(
         as a group (transductive).
     key_added
         Key in obsm; by default X_ and the name of the representation.
+    overwrite
+        Replace a file that is there.
     """
-    if out.suffix != ".h5ad":
-        raise InputError(f"{out}: the output must end in .h5ad")
+    check_output(out, source=query, overwrite=overwrite)
     representation = load(folder)
     adata = read_h5ad(query)
     key = key_added or Obsm.representation(representation.name)
     clean, remarks = prepare(adata, source=str(query))
-    representation.annotate(clean, statistics=statistics, key_added=key)
+    with naming(query):
+        representation.annotate(clean, statistics=statistics, key_added=key)
+    if key in adata.obsm:
+        remarks.append(f"obsm[{key!r}] of the query is replaced")
     adata.obsm[key] = clean.obsm[key]
     for column in {Obs.reached(key), Obs.confidence(key)} & set(clean.obs):
         adata.obs[column] = clean.obs[column]

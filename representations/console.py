@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Callable, Iterable
 from typing import NoReturn
 
 from representations.errors import InputError
+from representations.mistakes import held_back, in_one_line
 
 BAD_INPUT, INTERRUPTED = 2, 130
 
 
 def run_cli(main: Callable[[], int | None]) -> NoReturn:
     """Run a command and exit: 0 or what it returns, 2 for bad input, 130 when interrupted."""
+    mistake = io.StringIO()
     try:
-        code = main() or 0
+        with held_back(mistake):
+            code = main() or 0
         sys.stdout.flush()  # here, where a closed pipe can still be caught
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
+        code = BAD_INPUT
+    except SystemExit:
+        if not mistake.getvalue():
+            raise
+        print(f"error: {in_one_line(mistake.getvalue())}", file=sys.stderr)
         code = BAD_INPUT
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)

@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
 
 class InputError(ValueError):
     """Input that cannot be used. Command lines print its text as one line and exit with code 2.
 
     The text names what was given, what was expected and what to do about it.
     """
+
+
+@contextmanager
+def naming(source: str | Path) -> Iterator[None]:
+    """Put the name of a file, or of a key in it, before the text of an ``InputError``."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"{source}: {error}") from error

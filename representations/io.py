@@ -11,6 +11,9 @@ from pathlib import Path
 
 from representations.errors import InputError
 
+FULL = {errno.ENOSPC, errno.EDQUOT}
+FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR}
+
 
 @contextmanager
 def atomic_path(path: str | Path) -> Iterator[Path]:
@@ -47,20 +50,20 @@ def atomic_write(path: str | Path, data: str | bytes) -> None:
 
 @contextmanager
 def explained_disk_errors(target: str | Path) -> Iterator[None]:
-    """Turn a full or unwritable disk into an ``InputError`` that names ``target``."""
+    """Turn whatever the disk refuses into an ``InputError`` that names ``target`` and a remedy."""
     try:
         yield
     except OSError as error:
-        if error.errno == errno.ENOSPC or "No space left on device" in str(error):
+        if error.errno in FULL or "No space left on device" in str(error):
             raise InputError(
                 f"{target}: the disk is full, nothing was kept; free some space, or choose "
                 "another folder"
             ) from error
-        if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR}:
-            raise InputError(
-                f"{target}: cannot be written ({error.strerror}); choose a folder you may write to"
-            ) from error
-        raise
+        reason = " ".join(str(error.strerror or error).split()) or type(error).__name__
+        remedy = "choose a folder you may write to"
+        if error.errno not in FORBIDDEN:
+            remedy = "check the path and its disk, or choose another folder"
+        raise InputError(f"{target}: cannot be written ({reason}); {remedy}") from error
 
 
 def _flush(path: Path) -> None:

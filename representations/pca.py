@@ -49,10 +49,13 @@ class Pca(Representation):
 
     def _fit(self, adata: AnnData) -> tuple[Coordinates, dict[str, Any]]:
         x_nh = self.preprocessor.fit_transform(adata)
-        if not 1 <= self.config.n_components <= min(x_nh.shape):
+        n_cells, n_genes = x_nh.shape
+        if (wanted := self.config.n_components) < 1:
+            raise InputError(f"n_components={wanted}: give 1 or more")
+        if wanted > min(n_cells, n_genes):
             raise InputError(
-                f"n_components={self.config.n_components} is not what {x_nh.shape[0]} cells and "
-                f"{x_nh.shape[1]} genes allow: give 1 to {min(x_nh.shape)}"
+                f"n_components={wanted} needs at least {wanted} training cells and {wanted} "
+                f"expressed genes, got {n_cells} cells and {n_genes} genes: give more"
             )
         # Rows by name: the randomised solver then does not see the order of the file.
         order = np.argsort(adata.obs_names.to_numpy().astype(str), kind="stable")

@@ -6,23 +6,19 @@ Whatever had to be done to the file is said, in a list of remarks.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import anndata as ad
+import h5py
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 from anndata import AnnData
 
+from representations.counts import as_counts, choose_matrix
 from representations.errors import InputError
 from representations.genes import looks_like_mouse, to_symbols
-from representations.matrix import to_csr
 
-COUNT_LAYERS = ("counts", "raw_counts")
-INTEGER_TOLERANCE = 1e-3
-LOG_MAXIMUM = 20.0
 SYMBOL_COLUMNS = ("gene_symbols", "gene_symbol", "feature_name", "gene_name", "gene_names")
 
 
@@ -37,8 +33,21 @@ def read_h5ad(path: str | Path) -> AnnData:
             warnings.filterwarnings("ignore", message=".*names are not unique")
             return ad.read_h5ad(path)
     except Exception as error:  # anndata and h5py raise many kinds for a file that is foreign
+        if _foreign(path):
+            raise InputError(
+                f"{path}: is HDF5 but holds no AnnData; write it with adata.write_h5ad"
+            ) from error
         first = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(f"{path}: not a readable .h5ad file ({first})") from error
+
+
+def _foreign(path: Path) -> bool:
+    """Whether it is a whole HDF5 file of another kind."""
+    try:
+        with h5py.File(path, "r") as file:
+            return "obs" not in file or "var" not in file
+    except OSError:
+        return False
 
 
 def prepare(adata: AnnData, *, source: str = "query") -> tuple[AnnData, list[str]]:
@@ -46,7 +55,8 @@ def prepare(adata: AnnData, *, source: str = "query") -> tuple[AnnData, list[str
 
     ``adata`` is left unchanged, and may be a view or backed by a file; ``obs`` and ``obsm`` are
     carried over. Counts are looked for in ``X``, ``layers["counts"]``, ``layers["raw_counts"]`` and
-    ``raw.X``; the first without negative, nan or infinite values is taken.
+    ``raw.X``: the first that holds integers is taken, else ``raw.X`` where it has more genes than
+    ``X``, else the first without negative, nan or infinite values.
 
     Raises
     ------
@@ -60,8 +70,8 @@ def prepare(adata: AnnData, *, source: str = "query") -> tuple[AnnData, list[str
     if not adata.obs_names.is_unique:
         raise InputError(f"{source}: obs_names repeat; call adata.obs_names_make_unique() first")
     remarks: list[str] = []
-    place, x_ng, var = _choose_matrix(adata, source, remarks)
-    x_ng = _as_counts(x_ng, place, remarks)
+    place, x_ng, var = choose_matrix(adata, source, remarks)
+    x_ng = as_counts(x_ng, place, remarks)
     symbols = _symbols(var, source, remarks)
     x_ng, symbols = _merge_duplicates(x_ng, symbols, remarks)
     empty = int((np.asarray(x_ng.sum(axis=1)).ravel() == 0).sum())
@@ -70,62 +80,6 @@ def prepare(adata: AnnData, *, source: str = "query") -> tuple[AnnData, list[str
     clean = AnnData(X=x_ng, obs=adata.obs.copy(), obsm=dict(adata.obsm))
     clean.var_names = symbols
     return clean, remarks
-
-
-def _places(adata: AnnData) -> Iterator[tuple[str, Any, pd.DataFrame]]:
-    """Where counts may be, in order of preference, with the genes of the columns."""
-    yield "X", adata.X, adata.var
-    for key in COUNT_LAYERS:
-        if key in adata.layers:
-            yield f"layers[{key!r}]", adata.layers[key], adata.var
-    if adata.raw is not None:
-        yield "raw.X", adata.raw.X, adata.raw.var
-
-
-def _choose_matrix(
-    adata: AnnData, source: str, remarks: list[str]
-) -> tuple[str, sp.csr_matrix, pd.DataFrame]:
-    """X, or where X cannot be counts, the counts kept elsewhere in the file."""
-    faults: list[str] = []
-    for place, matrix, var in _places(adata):
-        fault, x_ng = _read(matrix)
-        if x_ng is not None:
-            if faults:
-                remarks.append(f"{faults[0]}: {place} is used instead")
-            return place, x_ng, var
-        faults.append(f"{place} {fault}")
-    raise InputError(
-        f"{source}: {'; '.join(faults)}; put raw counts in X or in layers['{COUNT_LAYERS[0]}']"
-    )
-
-
-def _read(matrix: Any) -> tuple[str, sp.csr_matrix | None]:
-    """The matrix, or what keeps it from being counts."""
-    if matrix is None:
-        return "is absent", None
-    try:
-        x_ng = to_csr(matrix)
-    except (TypeError, ValueError):
-        return "does not hold numbers", None
-    if not np.isfinite(x_ng.data).all():
-        return "holds nan or infinite values", None
-    if not x_ng.data.any():
-        return "holds no counts (all zero)", None
-    if x_ng.data.min() < 0:
-        return "holds negative values (scaled?)", None
-    return "", x_ng
-
-
-def _as_counts(x_ng: sp.csr_matrix, place: str, remarks: list[str]) -> sp.csr_matrix:
-    """Integers pass; log1p values are undone, up to a cell's depth, which is divided out later."""
-    data = x_ng.data
-    if np.abs(data - np.round(data)).max() <= INTEGER_TOLERANCE:
-        return x_ng
-    if data.max() <= LOG_MAXIMUM:
-        remarks.append(f"{place} looks log-normalised (log1p): undone before normalising again")
-        return sp.csr_matrix((np.expm1(data), x_ng.indices, x_ng.indptr), shape=x_ng.shape)
-    remarks.append(f"{place} holds fractions, not integer counts: taken as depth-normalised")
-    return x_ng
 
 
 def _symbols(var: pd.DataFrame, source: str, remarks: list[str]) -> np.ndarray:

@@ -13,10 +13,23 @@ from safetensors.numpy import load, save
 
 from representations.errors import InputError
 from representations.io import atomic_write, explained_disk_errors
+from representations.output import check_place
 
 META_FILE = "representation.json"
 ARRAY_FILE = "arrays.safetensors"
 META_KEYS = ("name", "config", "record", "arrays_sha256")
+
+
+def check_saved(folder: Path, *, overwrite: bool) -> None:
+    """Refuse a folder that cannot be written, or whose files would be replaced unasked."""
+    check_place(folder)
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder}: is a file; give the path of a folder")
+    there = [name for name in (META_FILE, ARRAY_FILE) if (folder / name).exists()]
+    if there and not overwrite:
+        raise InputError(
+            f"{folder}: holds a {there[0]} already; name another folder or add --overwrite"
+        )
 
 
 def write_saved(folder: str | Path, meta: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
@@ -25,8 +38,7 @@ def write_saved(folder: str | Path, meta: dict[str, Any], arrays: dict[str, np.n
     data = save({key: np.ascontiguousarray(value) for key, value in arrays.items()})
     meta = {**meta, "arrays_sha256": hashlib.sha256(data).hexdigest()}
     text = json.dumps(meta, indent=1)
-    if folder.exists() and not folder.is_dir():
-        raise InputError(f"{folder}: is a file; give the path of a folder")
+    check_saved(folder, overwrite=True)
     with explained_disk_errors(folder):
         atomic_write(folder / ARRAY_FILE, data)
         atomic_write(folder / META_FILE, text)

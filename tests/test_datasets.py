@@ -399,7 +399,7 @@ def test_a_full_disk_does_not_lose_the_dataset(tiny, tmp_path, monkeypatch, capl
     assert "the disk is full" in caplog.text
     assert cached(tmp_path) == ["tiny.tar.gz"]
     with pytest.raises(InputError, match="the disk is full"):
-        commands.export("tiny", tmp_path / "out.h5ad")
+        commands.export("tiny", out=tmp_path / "out.h5ad")
     assert [p.name for p in tmp_path.iterdir()] == ["cache"]
 
 
@@ -495,15 +495,10 @@ def test_not_hdf5_and_not_r(tmp_path):
 # --- commands -----------------------------------------------------------------------------
 
 
-def test_list_names_every_dataset(capsys):
-    commands.list_datasets()
-    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == sorted(SHAPES)
-
-
 def test_export_writes_the_canonical_file(tiny, tmp_path, capsys):
     tiny()
     out = tmp_path / "tiny.h5ad"
-    commands.export("tiny", out)
+    commands.export("tiny", out=out)
     assert anndata.read_h5ad(out).uns[Uns.DATASET]["revision"] == datasets.get("tiny").revision
     assert "3 cells" in capsys.readouterr().out
 
@@ -512,7 +507,7 @@ def test_export_writes_the_canonical_file(tiny, tmp_path, capsys):
 def test_export_refuses_before_working(tiny, tmp_path, out):
     source = tiny()
     with pytest.raises(InputError, match=out.split("/")[0]):
-        commands.export("tiny", tmp_path / out)
+        commands.export("tiny", out=tmp_path / out)
     assert source.asked == 0
 
 

@@ -6,19 +6,23 @@ Every case ends in a result with a remark, or in one line, exit code 2 and no ou
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import anndata as ad
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse as sp
 from anndata import AnnData
 
+import clip_align.train
 from clip_align.checkpoint import CONFIG, METRICS, load_run
 from clip_align.cli import main
 from clip_align.embed import embed
@@ -46,6 +50,12 @@ def run_main(*args: object) -> int:
     with pytest.raises(SystemExit) as done:
         run_cli(lambda: main([str(arg) for arg in args]))
     return int(done.value.code or 0)
+
+
+def everything(folder: Path) -> dict[str, bytes]:
+    """Content of every file, and the name of every folder."""
+    paths = {str(path.relative_to(folder)): path for path in folder.rglob("*")}
+    return {name: path.read_bytes() if path.is_file() else b"" for name, path in paths.items()}
 
 
 @pytest.fixture(scope="session")
@@ -188,22 +198,48 @@ def test_a_finished_run_is_kept_unless_told(
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, OSError(28, "No space left on device")])
-def test_an_interrupted_training_leaves_no_run(
-    error: BaseException, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_an_interrupted_training_leaves_what_was_there(
+    error: BaseException, run: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = tmp_path / "r"
-    options = [*TINY, "--train.epochs", "1"]
-    assert run_main("train", data, "-o", folder, *options) == 0
+    shutil.copytree(run, tmp_path / "old")
+    before = everything(tmp_path)
+    real = clip_align.train.validation_scalars
+    calls = iter(range(2))
 
-    def interrupt(*_: object) -> dict[str, float]:
-        raise error
+    def interrupt(*given: Any) -> dict[str, float]:
+        if next(calls):  # in the second epoch: event files are written by then
+            assert len(list(tmp_path.rglob("events.out.tfevents.*"))) == 2  # the old and the new
+            raise error
+        return real(*given)
 
-    monkeypatch.setattr("clip_align.train.validation_scalars", interrupt)
-    with pytest.raises(BaseException):  # noqa: B017, PT011 - whatever was raised
-        train_file(data, folder, FileTraining(), overwrite=True, progress=False)
-    assert not (folder / CONFIG).exists()
-    with pytest.raises(InputError, match="missing"):
-        load_run(folder)
+    for folder in (tmp_path / "old", tmp_path / "new" / "deep"):
+        calls = iter(range(2))
+        monkeypatch.setattr("clip_align.train.validation_scalars", interrupt)
+        with pytest.raises((KeyboardInterrupt, InputError)) as caught:
+            train_file(data, folder, FileTraining(), overwrite=True, progress=False)
+        if caught.type is InputError:
+            assert str(caught.value).startswith(f"{folder}: the disk is full")
+        assert everything(tmp_path) == before
+
+
+def test_overwriting_replaces_the_run_and_nothing_else(
+    run: Path, data: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(run, folder)
+    (folder / "notes.txt").write_text("mine")
+    (folder / "representation" / "notes.txt").write_text("mine")
+    before = everything(folder)
+    assert run_main("train", data, "-o", folder, *TINY, "--train.seed", "1", "--overwrite") == 0
+    after = everything(folder)
+    events = {name for name in before | after if name.startswith("events.")}
+    assert len(events) == 2
+    assert len(events & after.keys()) == 1
+    assert before.keys() - events == after.keys() - events
+    same = {name for name in before if before[name] == after.get(name)}
+    assert {"notes.txt", "representation/notes.txt"} <= same
+    assert not {CONFIG, METRICS, "model.safetensors"} & same
+    assert load_run(folder).config.seed == 1
 
 
 @pytest.mark.parametrize(
@@ -215,14 +251,14 @@ def test_an_interrupted_training_leaves_no_run(
         (["--validation-share", "1.5"], "validation share 1.5"),
     ],
 )
-def test_a_plan_that_cannot_work_is_one_line(
-    options: list[str], told: str, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_a_plan_that_cannot_work_is_one_line_before_anything_is_read(
+    options: list[str], told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run_main("train", data, "-o", tmp_path / "r", *options) == 2
+    assert run_main("train", tmp_path / "absent", "-o", tmp_path / "a" / "r", *options) == 2
     captured = capsys.readouterr().err
     assert told in captured
-    assert "Traceback" not in captured
-    assert not (tmp_path / "r" / CONFIG).exists()
+    assert captured.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_loss_that_is_nan_stops_training_in_one_line(
@@ -232,7 +268,7 @@ def test_a_loss_that_is_nan_stops_training_in_one_line(
     assert run_main("train", data, "-o", tmp_path / "r", *TINY) == 2
     last = capsys.readouterr().err.splitlines()[-1]
     assert last.startswith(f"error: {data}: training stopped at step 0")
-    assert not (tmp_path / "r" / CONFIG).exists()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_data_without_antibodies_names_the_other_view(
@@ -241,8 +277,57 @@ def test_data_without_antibodies_names_the_other_view(
     bare = cells[:60].copy()
     del bare.obsm[Obsm.PROTEIN]
     bare.write_h5ad(tmp_path / "bare.h5ad")
-    assert run_main("train", tmp_path / "bare.h5ad", "-o", tmp_path / "r") == 2
+    assert run_main("train", tmp_path / "bare.h5ad", "-o", tmp_path / "a" / "r") == 2
     assert "--view rna" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["bare.h5ad"]
+
+
+def few_cells(adata: AnnData) -> AnnData:
+    return adata[:20].copy()
+
+
+def nan_protein(adata: AnnData) -> AnnData:
+    adata.obsm[Obsm.PROTEIN] = adata.obsm[Obsm.PROTEIN].astype(float)
+    adata.obsm[Obsm.PROTEIN].iloc[3, 5] = np.nan
+    return adata
+
+
+def text_protein(adata: AnnData) -> AnnData:
+    adata.obsm[Obsm.PROTEIN] = adata.obsm[Obsm.PROTEIN].astype(str) + "x"
+    return adata
+
+
+def a_donor_missing(adata: AnnData) -> AnnData:
+    adata.obs[Obs.DONOR] = [None, *["d"] * (adata.n_obs - 1)]
+    return adata
+
+
+def strange_antibodies(adata: AnnData) -> AnnData:
+    adata.obsm[Obsm.PROTEIN] = adata.obsm[Obsm.PROTEIN].add_prefix("xyzzy")
+    return adata
+
+
+@pytest.mark.parametrize(
+    ("spoil", "told"),
+    [
+        (few_cells, "needs at least 50 training cells and 50 expressed genes, got 1"),
+        (nan_protein, 'obsm["protein"]: counts hold negative or non-finite values: give raw'),
+        (text_protein, 'obsm["protein"]: counts are not all numbers: give raw'),
+        (a_donor_missing, 'obs["donor"] has missing values: fill or drop'),
+        (strange_antibodies, 'obsm["protein"]: none of its columns is a known antibody'),
+    ],
+)
+def test_what_cannot_be_trained_on_is_one_line_that_names_the_file(
+    spoil: Callable[[AnnData], AnnData], told: str, cells: AnnData, tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    path = tmp_path / "data.h5ad"
+    spoil(cells[:60].copy()).write_h5ad(path)
+    assert run_main("train", path, "-o", tmp_path / "a" / "r", *TINY) == 2
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last.startswith(f"error: {path}: ")
+    assert told in last
+    assert [file.name for file in tmp_path.iterdir()] == ["data.h5ad"]
 
 
 # validation cells
@@ -348,7 +433,7 @@ def test_own_statistics_hardly_move_cells_of_the_same_laboratory(
     # cells of the same laboratory hardly move
     cosine_n = (outcome.adata.obsm[Obsm.CLIP_CELL] * expected.obsm[Obsm.CLIP_CELL]).sum(axis=1)
     assert cosine_n.mean() > 0.9
-    few = tried(query[:5].copy(), "--statistics", "own")
+    few = tried(query[:5].copy(), "--statistics", "own", "--overwrite")
     assert "over 5 cells only" in few.err
 
 
@@ -449,6 +534,114 @@ def test_antibodies_that_cannot_be_used_cost_only_their_side(
     )
 
 
+def hashtags(adata: AnnData) -> None:
+    protein = adata.obsm[Obsm.PROTEIN]
+    adata.obsm[Obsm.PROTEIN] = protein.assign(**{"HTO-1": 3, "HTO-2": 5})
+
+
+def test_hashtags_are_ignored_by_both_commands(
+    data: Path, cells: AnnData, tmp_path: Path, tried: Callable[..., Outcome], query: AnnData,
+    expected: AnnData, capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    told = "2 unknown antibodies are ignored (HTO-1, HTO-2)"
+    hashtags(query)
+    outcome = tried(query)
+    assert outcome.code == 0
+    assert told in outcome.err
+    np.testing.assert_allclose(
+        outcome.adata.obsm[Obsm.CLIP_MARKER], expected.obsm[Obsm.CLIP_MARKER], atol=1e-6
+    )
+    tagged = cells[:200].copy()
+    hashtags(tagged)
+    tagged.write_h5ad(tmp_path / "tagged.h5ad")
+    options = [*TINY, "--train.epochs", "1"]
+    assert run_main("train", tmp_path / "tagged.h5ad", "-o", tmp_path / "r", *options) == 0
+    assert told in capsys.readouterr().err
+    loaded = load_run(tmp_path / "r")
+    assert not [marker for marker in loaded.panel.markers if "HTO" in marker]
+    assert any(told in remark for remark in loaded.provenance["remarks"])
+
+
+def log_protein(adata: AnnData) -> None:
+    adata.obsm[Obsm.PROTEIN] = np.log1p(adata.obsm[Obsm.PROTEIN])
+
+
+def test_logarithms_of_antibodies_are_said_by_both_commands(
+    cells: AnnData, tmp_path: Path, tried: Callable[..., Outcome], query: AnnData,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    told = 'obsm["protein"] holds fractions, not integer counts'
+    log_protein(query)
+    assert told in tried(query).err
+    logged = cells[:200].copy()
+    log_protein(logged)
+    del logged.obs[Obs.CELL_TYPE]
+    logged.write_h5ad(tmp_path / "logged.h5ad")
+    options = [*TINY, "--train.epochs", "1"]
+    assert run_main("train", tmp_path / "logged.h5ad", "-o", tmp_path / "r", *options) == 0
+    captured = capsys.readouterr()
+    assert told in captured.err
+    assert "the run will give no types in embed" in captured.err
+    assert "(chance 0.5)" in captured.out
+    n = load_run(tmp_path / "r").provenance["n_validation"]
+    assert f"(chance {10 / n:.3f}) among {n} cells" in captured.out
+
+
+def test_a_cell_without_counts_gets_no_type(
+    tried: Callable[..., Outcome], query: AnnData, expected: AnnData
+) -> None:
+    lil = query.X.tolil()
+    lil[3] = 0
+    query.X = lil.tocsr()
+    outcome = tried(query)
+    assert outcome.code == 0
+    types, score = outcome.adata.obs[Obs.CLIP_CELL_TYPE], outcome.adata.obs[Obs.CLIP_SCORE]
+    assert list(np.flatnonzero(types.isna())) == [3]
+    assert list(np.flatnonzero(score.isna())) == [3]
+    others = np.arange(query.n_obs) != 3
+    assert types[others].astype(str).equals(expected.obs[Obs.CLIP_CELL_TYPE][others].astype(str))
+
+
+def test_an_earlier_embedding_is_replaced_as_a_whole_and_said(
+    tried: Callable[..., Outcome], query: AnnData, expected: AnnData
+) -> None:
+    assert "replaced" not in tried(query).err
+    again = expected.copy()
+    again.obsm[Obsm.CLIP_CELL] += 1
+    drop_protein(again)
+    outcome = tried(again, "--overwrite")
+    assert outcome.code == 0
+    assert 'obsm["X_clip_cell"], obsm["X_clip_marker"], obs["clip_cell_type"]' in outcome.err
+    assert "of an earlier embedding: replaced" in outcome.err
+    assert Obsm.CLIP_MARKER not in outcome.adata.obsm
+    np.testing.assert_allclose(
+        outcome.adata.obsm[Obsm.CLIP_CELL], expected.obsm[Obsm.CLIP_CELL], atol=1e-6
+    )
+
+
+def test_a_file_that_is_there_is_kept_unless_told(
+    tried: Callable[..., Outcome], query: AnnData
+) -> None:
+    first = tried(query[:30].copy())
+    before = first.out.read_bytes()
+    again = tried(query)
+    assert again.code == 2
+    assert f"{again.out}: exists already; name another file or add --overwrite" in again.err
+    assert again.out.read_bytes() == before
+    assert tried(query, "--overwrite").adata.n_obs == query.n_obs
+
+
+def test_remarks_are_text_when_there_are_none(
+    tried: Callable[..., Outcome], query: AnnData
+) -> None:
+    remarks = tried(query).adata.uns[Uns.CLIP]["remarks"]
+    assert len(remarks) == 0
+    assert remarks.dtype.kind in "OTU"
+    hashtags(query)
+    (remark,) = tried(query, "--overwrite").adata.uns[Uns.CLIP]["remarks"]
+    assert "HTO-1" in remark
+
+
 # files of strangers: one line
 
 
@@ -494,6 +687,7 @@ def other_genes(adata: AnnData) -> AnnData:
         (no_cells, "0 cells"),
         (nan, "nan or infinite"),
         (mouse, "mouse genes"),
+        (other_genes, "query.h5ad: only 0 of the"),
         (other_genes, "gene symbols as in training are expected"),
     ],
 )
@@ -506,13 +700,21 @@ def test_cells_that_cannot_be_used_are_one_line(
 def test_what_is_not_an_h5ad_is_one_line(tried: Callable[..., Outcome], tmp_path: Path) -> None:
     (tmp_path / "text.h5ad").write_text("cell,gene\n")
     refused(tried(tmp_path / "text.h5ad"), "text.h5ad", "not a readable .h5ad file")
+    with h5py.File(tmp_path / "foreign.h5ad", "w") as file:
+        file.create_group("matrix")["barcodes"] = [1, 2]
+    refused(tried(tmp_path / "foreign.h5ad"), "foreign.h5ad", "write it with adata.write_h5ad")
     refused(tried(tmp_path / "absent.h5ad"), "absent.h5ad", "no such file")
     refused(tried(tmp_path), "no such file")
 
 
 @pytest.mark.parametrize(
     ("name", "told"),
-    [("out.csv", ".h5ad"), ("query.h5ad", "query itself"), ("query.h5ad/out.h5ad", "cannot be")],
+    [
+        ("out.csv", ".h5ad"),
+        ("query.h5ad", "query itself"),
+        ("query.h5ad/out.h5ad", "cannot be"),
+        ("", "is a folder"),
+    ],
 )
 def test_an_output_that_cannot_be_written_is_one_line(
     name: str, told: str, run: Path, query: AnnData, tmp_path: Path,

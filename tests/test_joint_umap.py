@@ -108,6 +108,10 @@ def test_labels_do_not_overlap(at):
         (lambda text: text.replace("modality", "kind", 1), "no modality"),
         (lambda text: text.replace("# n: 60\n", ""), "no n"),
         (lambda text: text + "c0,NK,cell,,1\n", "not a number"),
+        (lambda text: text + "c0,NK,cell,xx,1\n", "xx"),
+        (lambda text: text + text.splitlines()[-1] + "\n", "twice"),
+        (lambda text: "".join(x for x in text.splitlines(True) if x[0] == "#"), "No columns"),
+        (lambda text: "", "No columns"),
     ],
 )
 def test_a_damaged_file_is_refused_in_one_line(file, harm, said):

@@ -18,6 +18,7 @@ from clip_align.markers import (
     log_normalise,
     marker_genes,
     marker_profile,
+    protein_remarks,
 )
 from representations.errors import InputError
 
@@ -172,6 +173,32 @@ def test_bad_protein_tables_are_named():
     del adata.obsm["protein"]
     with pytest.raises(InputError, match="absent"):
         available_markers(adata, "adt")
+
+
+def test_unknown_antibodies_cost_nothing_but_themselves():
+    adata, plain = _adata(), _adata()
+    tags = [f"HTO-{i}" for i in range(4)]
+    adata.obsm["protein"] = adata.obsm["protein"].assign(**dict.fromkeys(tags, 7))
+    markers = available_markers(plain, "adt")
+    assert available_markers(adata, "adt") == markers
+    pd.testing.assert_frame_equal(
+        marker_profile(adata, view="adt", markers=markers),
+        marker_profile(plain, view="adt", markers=markers),
+    )
+    assert protein_remarks(plain) == []
+    (remark,) = protein_remarks(adata)
+    assert remark.endswith("4 unknown antibodies are ignored (HTO-0, HTO-1, HTO-2, ...)")
+    adata.obsm["protein"] = adata.obsm["protein"][tags[:2]]
+    with pytest.raises(InputError, match=r"none of its columns is a known antibody \(HTO-0, HTO-1"):
+        available_markers(adata, "adt")
+
+
+def test_antibodies_that_are_no_counts_are_said():
+    adata = _adata()
+    adata.obsm["protein"] = np.log1p(adata.obsm["protein"])
+    (remark,) = protein_remarks(adata)
+    assert "holds fractions, not integer counts" in remark
+    assert marker_profile(adata, view="adt", markers=["CD4", "CD3"]).shape[1] == 2
 
 
 def test_repeated_genes_are_refused():

@@ -224,6 +224,59 @@ def test_counts_in_raw_are_used_with_its_genes():
     assert remarks == ["X holds negative values (scaled?): raw.X is used instead"]
 
 
+def log(adata: AnnData) -> AnnData:
+    sc.pp.normalize_total(adata, target_sum=1e4)
+    sc.pp.log1p(adata)
+    return adata
+
+
+@pytest.mark.parametrize("place", ["counts", "raw_counts", "raw"])
+@pytest.mark.parametrize("spoil", [log, lambda adata: sc.pp.normalize_total(adata, copy=True)])
+def test_true_counts_anywhere_win_over_values_of_x(place, spoil):
+    adata = spoil(query())
+    if place == "raw":
+        adata.raw = query()
+    else:
+        adata.layers[place] = query().X
+    clean, remarks = prepare(adata)
+    np.testing.assert_array_equal(values(clean), query().X.toarray())
+    assert len(remarks) == 1
+    told = "raw.X" if place == "raw" else f"layers[{place!r}]"
+    assert remarks[0].startswith("X ")
+    assert remarks[0].endswith(f": {told} is used instead")
+
+
+def test_counts_of_x_win_over_counts_elsewhere():
+    adata = query()[:, :40].copy()
+    adata.raw = query(seed=4)
+    adata.layers["counts"] = adata.X * 3
+    clean, remarks = prepare(adata)
+    assert remarks == []
+    np.testing.assert_array_equal(clean.X.toarray(), query()[:, list(clean.var_names)].X.toarray())
+    assert clean.n_vars == 40
+
+
+def test_the_file_of_a_tutorial_keeps_all_its_genes():
+    adata = log(query())[:, :40].copy()
+    adata.raw = log(query())
+    clean, remarks = prepare(adata)
+    assert clean.n_vars == G
+    assert remarks == [
+        f"X has 40 genes, raw.X {G}: raw.X is used instead",
+        "raw.X looks log-normalised (log1p): undone before normalising again",
+    ]
+    pca = fitted()
+    np.testing.assert_allclose(pca.transform(clean), pca.transform(query()), atol=1e-3)
+
+
+def test_of_values_that_are_no_counts_those_of_x_are_taken():
+    adata = log(query())
+    adata.layers["counts"] = adata.X * 0.5
+    adata.raw = log(query(seed=4))
+    _, remarks = prepare(adata)
+    assert remarks == ["X looks log-normalised (log1p): undone before normalising again"]
+
+
 def test_symbols_of_raw_are_read_from_its_own_columns():
     whole = query()
     whole.var["gene_symbols"] = list(symbols())

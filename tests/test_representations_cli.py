@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import re
 import subprocess
 import sys
 from functools import lru_cache
@@ -17,6 +19,7 @@ from representations import cli, registry
 from representations.console import run_cli
 from representations.errors import InputError
 from representations.genes import gene_table
+from representations.io import explained_disk_errors
 
 G = 300
 
@@ -136,13 +139,78 @@ def test_refusals_are_one_line_and_write_nothing(files, tmp_path):
     assert "gone.h5ad: no such file" in fails("fit", "pca", f"{gone}.h5ad", "-o", out)
     assert "holds no genes" in fails("fit", "pca", train, "-o", out, "--exclude-genes", empty)
     assert "list of genes" in fails("fit", "pca", train, "-o", out, "--exclude-genes", gone)
-    assert "n_components=50" in fails("fit", "diffmap", query, "-o", out)
+    message = fails("fit", "diffmap", query, "-o", out)
+    assert f"{query}: n_components=50 needs at least 50 training cells" in message
+    cells(5)[:, :1].write_h5ad(tmp_path / "few.h5ad")
+    message = fails("transform", rep, tmp_path / "few.h5ad", "-o", out)
+    assert "few.h5ad: only " in message
+    (tmp_path / "few.h5ad").unlink()
     assert "is a file" in fails("fit", "pca", train, "-o", empty)
     assert "no saved representation" in fails("transform", gone, query, "-o", out)
-    assert "must end in .h5ad" in fails("transform", rep, query, "-o", tmp_path / "out.txt")
+    assert "ending in .h5ad" in fails("transform", rep, query, "-o", tmp_path / "out.txt")
     assert "not a readable" in fails("transform", rep, rep / "representation.json", "-o", out)
     assert list(tmp_path.iterdir()) == [empty]
     assert empty.read_text() == "# nothing\n"
+
+
+@pytest.mark.parametrize("command", ["transform", "fit"])
+def test_a_place_that_cannot_be_written_is_said_before_anything_is_read(
+    files, tmp_path, monkeypatch, command
+):
+    absent = tmp_path / "absent"
+    (tmp_path / "text").write_text("mine")
+    (tmp_path / "folder.h5ad").mkdir()
+    what = ("transform", absent, absent) if command == "transform" else ("fit", "pca", absent)
+    for name in ("text/out.h5ad", "text/deep/out.h5ad"):
+        assert f"{tmp_path}/text is a file; choose" in fails(*what, "-o", tmp_path / name)
+    assert "File name too long" in fails(*what, "-o", tmp_path / f"{'o' * 400}.h5ad")
+    if command == "transform":
+        assert "is a folder; give a file" in fails(*what, "-o", tmp_path / "folder.h5ad")
+    monkeypatch.setattr("representations.output.os.access", lambda *_: False)
+    message = fails(*what, "-o", tmp_path / "a" / "out.h5ad")
+    assert f"no permission in {tmp_path}; choose a folder" in message
+    assert {path.name for path in tmp_path.iterdir()} == {"text", "folder.h5ad"}
+
+
+def test_the_query_is_never_the_output(files, tmp_path):
+    query = tmp_path / "query.h5ad"
+    query.write_bytes((files / "query.h5ad").read_bytes())
+    (tmp_path / "link.h5ad").symlink_to(query)
+    (tmp_path / "hard.h5ad").hardlink_to(query)
+    for name in ("query.h5ad", "link.h5ad", "hard.h5ad"):
+        message = fails("transform", files / "pca", query, "-o", tmp_path / name)
+        assert "is the query itself; give the output another name" in message
+    assert query.read_bytes() == (files / "query.h5ad").read_bytes()
+
+
+def test_what_is_there_is_kept_unless_told(files, tmp_path, capsys):
+    out, rep = tmp_path / "out.h5ad", tmp_path / "rep"
+    place = [str(a) for a in ("transform", files / "pca", files / "query.h5ad", "-o", out)]
+    fit = [str(a) for a in ("fit", "pca", files / "train.h5ad", "-o", rep)]
+    (rep / "notes").mkdir(parents=True)
+    out.write_text("mine")
+    cli.main(fit)  # a folder of other things is no obstacle
+    record = (rep / "representation.json").read_bytes()
+    (rep / "representation.json").write_text("mine")
+    assert "exists already; name another file or add --overwrite" in fails(*place)
+    assert "holds a representation.json already; name another" in fails(*fit)
+    assert out.read_text() == (rep / "representation.json").read_text() == "mine"
+    cli.main([*fit, "--overwrite"])
+    assert (rep / "representation.json").read_bytes() == record
+    cli.main([*place, "--overwrite"])
+    assert "is replaced" not in capsys.readouterr().err
+    cli.main([*place[:2], str(out), "-o", str(tmp_path / "again.h5ad")])
+    assert "obsm['X_pca'] of the query is replaced" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("number", [n for n in sorted(errno.errorcode) if n < 40])
+def test_whatever_the_disk_refuses_is_one_line_with_a_remedy(number):
+    with pytest.raises(InputError) as error, explained_disk_errors("place"):
+        raise OSError(number, os.strerror(number), "another", None, "third")
+    assert re.fullmatch(r"place: [^\n]+(; |, or )\w[^\n]+", str(error.value))
+    told = r"^place: cannot be written \(odd\); check"
+    with pytest.raises(InputError, match=told), explained_disk_errors("place"):
+        raise OSError("odd\n")
 
 
 def test_a_failed_write_leaves_the_old_file(files, tmp_path, monkeypatch):
@@ -153,8 +221,8 @@ def test_a_failed_write_leaves_the_old_file(files, tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("representations.io.os.fsync", full)
-    message = fails("transform", files / "pca", files / "query.h5ad", "-o", out)
-    assert "out.h5ad" in message
+    message = fails("transform", files / "pca", files / "query.h5ad", "-o", out, "--overwrite")
+    assert "out.h5ad: the disk is full" in message
     assert [p.name for p in tmp_path.iterdir()] == ["out.h5ad"]
     assert out.read_text() == "old"
 

@@ -2,31 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
+from typing import Annotated
+
+from tyro.conf import Positional, arg
 
 from benchmarks.datasets.base import get, names
+from benchmarks.datasets.cards import card
 from benchmarks.datasets.errors import SourceUnavailable
 from benchmarks.datasets.load import load
 from representations.errors import InputError
 from representations.h5ad import write_h5ad
 
-
-def list_datasets() -> None:
-    """Print one line per dataset: name, marker views, title."""
-    for name in names():
-        dataset = get(name)
-        print(f"{name:<14} {'+'.join(dataset.views):<8} {dataset.title}")
+Names = Positional[tuple[str, ...]]
+OutFile = Annotated[Path, arg(aliases=["-o"], metavar="OUT.h5ad")]
 
 
-def fetch(wanted: Sequence[str] = ()) -> None:
-    """Fetch datasets into the cache: those named, else all that can be reached.
+def fetch(wanted: Names = (), /) -> None:
+    """Fetch data sets into the cache: those named, else all that can be reached.
 
-    Raises
-    ------
-    InputError
-        A dataset named here does not exist or cannot be fetched. Without names,
-        unreachable ones are printed with the reason instead.
+    One that is named and cannot be fetched is an error; without names it is printed, with the
+    reason.
+
+    Args:
+        wanted: Names of data sets.
     """
     for name in wanted:
         get(name)
@@ -41,16 +40,13 @@ def fetch(wanted: Sequence[str] = ()) -> None:
             print(f"{name}: ready, {adata.n_obs} cells, {adata.n_vars} genes")
 
 
-def export(name: str, out: Path) -> None:
-    """Write the canonical AnnData of a dataset to ``out``, whole or not at all.
+def export(name: Positional[str], /, *, out: OutFile) -> None:
+    """Write the canonical AnnData of a data set, whole or not at all.
 
-    Raises
-    ------
-    InputError
-        Unknown or unreachable dataset, ``out`` is no ``.h5ad`` file name in an existing
-        folder, or the disk is full.
+    Args:
+        name: Name of the data set.
+        out: File to write, in a folder that exists.
     """
-    out = Path(out)
     if out.suffix != ".h5ad" or out.is_dir():
         raise InputError(f"{out}: not a file name ending in .h5ad; give one, as in {name}.h5ad")
     if not out.parent.is_dir():
@@ -58,3 +54,13 @@ def export(name: str, out: Path) -> None:
     adata = load(name)
     write_h5ad(adata, out)
     print(f"{out}: {adata.n_obs} cells, {adata.n_vars} genes, revision {get(name).revision[:12]}")
+
+
+def show_cards(wanted: Names = (), /) -> None:
+    """Print the facts of data sets in Markdown.
+
+    Args:
+        wanted: Names of data sets; all unless given.
+    """
+    for name in wanted or names():
+        print(card(name))

@@ -9,6 +9,7 @@ from clip_align.markers.antibodies import (
     resolve_antibodies,
     resolve_antibody,
 )
+from clip_align.markers.columns import protein_remarks
 from clip_align.markers.hierarchy import Hierarchy, Node, load_hierarchy
 from clip_align.markers.normalise import clr, log_normalise
 from clip_align.markers.panel import Marker, Panel, load_panel
@@ -38,6 +39,7 @@ __all__ = [
     "log_normalise",
     "marker_genes",
     "marker_profile",
+    "protein_remarks",
     "resolve_antibodies",
     "resolve_antibody",
     "tables_revision",

@@ -76,7 +76,10 @@ def log_normalise(
 
 
 def _checked(counts_nm: np.ndarray) -> np.ndarray:
-    values_nm = np.asarray(counts_nm, dtype=np.float64)
+    try:
+        values_nm = np.asarray(counts_nm, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise InputError("counts are not all numbers: give raw counts") from error
     if not np.isfinite(values_nm).all() or (values_nm < 0).any():
         raise InputError("counts hold negative or non-finite values: give raw counts")
     return values_nm

@@ -12,9 +12,10 @@ from anndata import AnnData
 from scipy import sparse
 
 from clip_align.markers.antibodies import resolve_antibody
+from clip_align.markers.columns import PROTEIN, adt_columns
 from clip_align.markers.normalise import clr, log_normalise
 from clip_align.markers.panel import Panel, load_panel
-from representations.errors import InputError
+from representations.errors import InputError, naming
 from representations.keys import Obsm
 
 View: TypeAlias = Literal["adt", "rna"]
@@ -46,11 +47,12 @@ def marker_profile(adata: AnnData, *, view: View, markers: Sequence[str]) -> pd.
         When a marker is not measured or given twice, or the counts are missing or negative.
     """
     if _checked_view(view) == "adt":
-        columns = _adt_columns(adata)
+        columns = adt_columns(adata)
         names = [resolve_antibody(name).marker for name in markers]
-        _require(names, columns, f'obsm["{Obsm.PROTEIN}"]')
+        _require(names, columns, PROTEIN)
         counts_nm = adata.obsm[Obsm.PROTEIN][[columns[name] for name in names]].to_numpy()
-        values_nm = clr(counts_nm)
+        with naming(PROTEIN):
+            values_nm = clr(counts_nm)
     else:
         names = list(markers)
         _require(names, adata.var_names, "var_names")
@@ -66,7 +68,7 @@ def available_markers(adata: AnnData, view: View, panel: Panel | None = None) ->
     adata
         With ``obsm["protein"]`` for ``adt``.
     view
-        ``adt``: canonical antibody names in column order, isotype controls left out.
+        ``adt``: canonical antibody names in column order, isotypes and unknown ones left out.
         ``rna``: genes of the panel in panel order.
     panel
         ``rna``: ``immune158`` when None. ``adt``: only antibodies with a gene in this panel; all
@@ -75,12 +77,12 @@ def available_markers(adata: AnnData, view: View, panel: Panel | None = None) ->
     Raises
     ------
     InputError
-        When ``obsm["protein"]`` is absent or holds an unknown antibody.
+        When ``obsm["protein"]`` is absent or holds no known antibody.
     """
     if _checked_view(view) == "rna":
         measured = set(adata.var_names)
         return tuple(gene for gene in (panel or load_panel()).genes if gene in measured)
-    names = tuple(_adt_columns(adata))
+    names = tuple(adt_columns(adata))
     if panel is None:
         return names
     genes = set(panel.genes)
@@ -102,26 +104,6 @@ def _checked_view(view: str) -> View:
         if view == known:
             return known
     raise InputError(f"view {view!r} is unknown: choose 'adt' or 'rna'")
-
-
-def _adt_columns(adata: AnnData) -> dict[str, str]:
-    """Canonical marker to the column that measures it."""
-    if Obsm.PROTEIN not in adata.obsm:
-        raise InputError(f'obsm["{Obsm.PROTEIN}"] is absent: store the raw antibody counts there')
-    protein = adata.obsm[Obsm.PROTEIN]
-    if not isinstance(protein, pd.DataFrame):
-        raise InputError(f'obsm["{Obsm.PROTEIN}"] has no names: store a DataFrame of raw counts')
-    columns: dict[str, str] = {}
-    for column in protein.columns:
-        antibody = resolve_antibody(column)
-        if antibody.isotype:
-            continue
-        if (first := columns.setdefault(antibody.marker, column)) != column:
-            raise InputError(
-                f'obsm["{Obsm.PROTEIN}"] columns {first!r} and {column!r} are both '
-                f"{antibody.marker}: keep one"
-            )
-    return columns
 
 
 def _require(names: Sequence[str], measured: Iterable[str], where: str) -> None:

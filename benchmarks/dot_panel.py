@@ -1,0 +1,94 @@
+"""One panel of the talk figure: a row a run, chance as a line, the reference as a band."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib import patheffects
+from matplotlib.axes import Axes
+from matplotlib.text import Annotation
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
+from benchmarks.grouping import REFERENCES
+
+INK, FAINT, RULE, CHANCE, BASELINE = "#22262b", "#7b828c", "#e7e9ec", "#b3402a", "#6b727b"
+PALETTE = sns.color_palette("colorblind")
+COLOURS = {
+    "OptimizedCLIPModule": PALETTE[0],
+    "DiffMapProteinCLIP": PALETTE[2],
+    "ridge": PALETTE[1],
+}
+CONTROL = {"basis": "own"}
+# a share close to one is told apart by its odds; these ticks keep it readable
+SHARES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99)
+
+
+def dot_panel(
+    section: pd.DataFrame,
+    *,
+    ax: Axes,
+    slots: int | None = None,
+    order: Sequence[str] | None = None,
+) -> Axes:
+    """One panel: a row a run, a line marks chance, a band the better row of the reference.
+
+    ``slots`` is the number of rows to leave room for, so that panels side by side keep one spacing;
+    ``order`` are labels from the lowest row up, by default in the order of their values.
+    """
+    by = ["value", "model", "representation", "variant"]
+    rows = section.sort_values(by, kind="stable").reset_index(drop=True)
+    if order is not None:
+        place = rows.apply(label_of, axis=1).map(order.index)
+        rows = rows.loc[place.sort_values(kind="stable").index].reset_index(drop=True)
+    reference = rows[rows["model"].isin(REFERENCES)]
+    if len(reference):
+        best, colour = reference.loc[reference["value"].idxmax()], COLOURS["ridge"]
+        ax.axvspan(best["low"], best["high"], color=colour, alpha=0.22, lw=0, zorder=0)
+    if rows["chance"].notna().any():
+        ax.axvline(rows["chance"].mean(), color=CHANCE, lw=1.3, ls=(0, (4, 3)), zorder=1)
+    for y, (_, row) in enumerate(rows.iterrows()):
+        colour = COLOURS.get(row["model"], BASELINE)
+        value, low, high = np.clip([row["value"], row["low"], row["high"]], 0.002, 0.998)
+        ax.plot([low, high], [y, y], color=colour, lw=2.4, solid_capstyle="round", zorder=2)
+        hollow = {"mfc": "white", "mec": colour, "mew": 1.6}
+        face = hollow if _is_control(row) else {"mec": "white", "mew": 0.9}
+        ax.plot(value, y, "o", color=colour, ms=6.5, zorder=3, **face)
+        text = note(ax, f"{row['value']:.3f}", (high, y), (7, 0), color=INK, va="center")
+        text.set_path_effects([patheffects.withStroke(linewidth=2.5, foreground="white")])
+    ax.set_yticks(range(len(rows)), [label_of(row) for _, row in rows.iterrows()], color=INK)
+    ax.set_ylim(len(rows) - (slots or len(rows)) - 0.7, len(rows) - 0.3)
+    ax.set_xscale("logit")
+    ax.xaxis.set_major_locator(FixedLocator(SHARES))
+    ax.xaxis.set_minor_locator(NullLocator())
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
+    ax.tick_params(axis="y", length=0)
+    ax.tick_params(axis="x", colors=INK, labelsize=9, labelbottom=True)
+    ax.margins(x=0.12)
+    ax.grid(axis="x", color=RULE, lw=0.8)
+    ax.set_axisbelow(True)
+    sns.despine(ax=ax, left=True)
+    return ax
+
+
+def _is_control(row: pd.Series) -> bool:
+    return bool(json.loads(row["variant"]) == CONTROL)
+
+
+def label_of(row: pd.Series) -> str:
+    """Model, features and variant of a run."""
+    variant = ", ".join(f"{k}={v}" for k, v in sorted(json.loads(row["variant"]).items()))
+    features = "" if row["representation"] == "none" else str(row["representation"])
+    words = [row["model"], features, "own basis (control)" if _is_control(row) else variant]
+    return "  ·  ".join(word for word in words if word)
+
+
+def note(
+    ax: Axes, text: str, at: tuple[float, float], shift: tuple[float, float], **style: Any
+) -> Annotation:
+    """Small text, ``shift`` points away from where it belongs."""
+    return ax.annotate(text, at, xytext=shift, textcoords="offset points", size=8.5, **style)

@@ -1,0 +1,96 @@
+"""The folder of a run while it changes: what may be replaced, and when.
+
+A run is trained into a folder of its own inside the output and put in place when it is whole, so
+that an interrupt keeps the run that was there, and leaves nothing where there was none.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from clip_align.checkpoint import CONFIG, METRICS, MODEL, PANEL, REPRESENTATION
+from representations.errors import InputError
+from representations.io import explained_disk_errors
+from representations.output import check_place
+from representations.saved import ARRAY_FILE, META_FILE
+
+EVENTS = "events.out.tfevents.*"
+TOP = (CONFIG, PANEL, MODEL, METRICS, REPRESENTATION, EVENTS)
+# config.json makes a folder a run: the first to go, the last to come.
+FILES = (CONFIG, PANEL, MODEL, METRICS, *(f"{REPRESENTATION}/{f}" for f in (META_FILE, ARRAY_FILE)))
+
+
+def check_folder(out: Path, *, overwrite: bool) -> None:
+    """Refuse a folder that holds a run, or files of somebody else where those of a run would go."""
+    check_place(out)
+    if out.exists() and not out.is_dir():
+        raise InputError(f"{out}: is a file; name a folder for the run")
+    if _is_run(out):
+        if not overwrite:
+            raise InputError(f"{out}: holds a finished run; name another folder or add --overwrite")
+        return
+    if mine := sorted(path.name for pattern in TOP for path in out.glob(pattern)):
+        raise InputError(
+            f"{out}: is not a run, but its {mine[0]} would be replaced; name another folder, or "
+            "move what it holds"
+        )
+
+
+@contextmanager
+def staged(out: Path) -> Iterator[Path]:
+    """Yield a folder to train into; its run replaces that of ``out`` when the block ends well.
+
+    Otherwise ``out`` is as it was: not there, if it was not. It lies inside ``out``, where
+    TensorBoard finds its events and no second disk has to be written.
+
+    Raises
+    ------
+    InputError
+        The disk is full or ``out`` cannot be written.
+    """
+    made = [folder for folder in (out, *out.parents) if not folder.exists()]
+    training = out / f".training-{secrets.token_hex(4)}"
+    try:
+        with explained_disk_errors(out):
+            training.mkdir(parents=True)
+            yield training
+            clear_run(out)
+            _put(training, out)
+    except InputError as error:
+        raise InputError(str(error).replace(str(training), str(out))) from error
+    finally:
+        shutil.rmtree(training, ignore_errors=True)
+        for folder in made:
+            with suppress(OSError):  # a folder that holds the run stays
+                folder.rmdir()
+
+
+def clear_run(folder: str | Path) -> None:
+    """Remove what a run has written into ``folder``, ``config.json`` first; nothing else."""
+    folder = Path(folder)
+    for path in (*(folder / file for file in FILES), *folder.glob(EVENTS)):
+        path.unlink(missing_ok=True)
+    with suppress(OSError):  # not there, or with files of the user's
+        (folder / REPRESENTATION).rmdir()
+
+
+def _put(training: Path, out: Path) -> None:
+    (out / REPRESENTATION).mkdir(exist_ok=True)
+    for path in training.glob(EVENTS):
+        path.replace(out / path.name)
+    for file in reversed(FILES):
+        (training / file).replace(out / file)
+
+
+def _is_run(folder: Path) -> bool:
+    """Whether ``config.json`` is that of a run, of any version: many other things have one."""
+    try:
+        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(config, dict) and {"train", "cell_dim"} <= set(config)
