@@ -134,6 +134,10 @@ def excluding(config: Any, genes: tuple[str, ...]) -> Any:
 def _excluding(config: Any, genes: tuple[str, ...]) -> Any | None:
     if isinstance(config, PreprocessConfig):
         return replace(config, exclude=genes)
+    if isinstance(config, dict):  # configurations of blocks by their names
+        parts = {name: _excluding(part, genes) for name, part in config.items()}
+        known = {name: part for name, part in parts.items() if part is not None}
+        return {**config, **known} if known else None
     if not is_dataclass(config) or isinstance(config, type):
         return None
     parts = {f.name: _excluding(getattr(config, f.name), genes) for f in fields(config)}
