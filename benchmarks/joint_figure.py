@@ -143,7 +143,8 @@ def subtitle(found: Coordinates) -> str:
     dataset, features = about["dataset"].partition("@")[0], about["representation"]
     return (
         f"{about['model']} on {features.removeprefix('X_').upper()}  ·  {dataset}, "
-        f"{int(about['n']):,} test cells, none seen in training  ·  UMAP, cosine"
+        f"{int(about['n']):,} test cells, none seen in training, seed {about['seed']}  ·  UMAP, "
+        "cosine  ·  the two clouds of a type lie apart (modality gap): partners go by rank"
     )
 
 

@@ -125,11 +125,11 @@ def _representations() -> Suite:
     """Blocks with antibodies; ridge on X_pca is the reference of every section."""
     rows = []
     for task, train, test, _ in PAIRS[:2]:
-        pair = {"task": task, "train": train, "test": test}
-        rows.append(Row(**pair, representation="X_pca", model="ridge"))
+        base = Row(task=task, train=train, test=test, representation="X_pca", model="ridge")
+        rows.append(base)
         for block in BLOCKS:
             quick = block in ("X_pca", "X_integrated")
-            rows.append(Row(**pair, representation=block, model=OURS, quick=quick))
+            rows.append(replace(base, representation=block, model=OURS, quick=quick))
     return Suite(
         name="representations",
         title="What each representation is worth to the same model",
