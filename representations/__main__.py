@@ -1,12 +1,12 @@
-"""``python -m representations list|fit|transform``."""
+"""``python -m representations list|fit|transform|report|doctor``."""
 
 from representations.console import run_cli
 
 if __name__ == "__main__":
 
-    def _main() -> None:
+    def _main() -> int | None:
         from representations.cli import main
 
-        main()
+        return main()
 
     run_cli(_main)

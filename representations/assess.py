@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from anndata import AnnData
 from sklearn.metrics import f1_score
+from tqdm.auto import tqdm
 
 from representations import quality, registry
 from representations.base import Representation
@@ -84,9 +85,10 @@ def assess(
     rows = []
     for name in names:
         kind = registry.get(name)
+        bar = tqdm(parts, desc=name, unit="fold", leave=False, disable=None)
         found = [
             _fold(kind, (configs or {}).get(name), adata, held, labels, batch, config)
-            for held in parts
+            for held in bar
         ]
         for metric in found[0]:
             figures = [fold[metric] for fold in found if metric in fold]

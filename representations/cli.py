@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,6 +19,7 @@ from representations.h5ad import write_h5ad
 from representations.keys import Obs, Obsm
 from representations.output import check_output
 from representations.preprocess import PreprocessConfig
+from representations.quality_cli import doctor, report
 from representations.query import prepare, read_h5ad
 from representations.registry import get, load, names
 from representations.saved import check_saved
@@ -25,14 +27,19 @@ from representations.saved import check_saved
 Overwrite = Annotated[bool, tyro.conf.FlagCreatePairsOff]
 
 
-def main(args: list[str] | None = None) -> None:
-    """Parse ``args``, else the command line, and run."""
-    tyro.extras.subcommand_cli_from_dict(
-        {"list": list_representations, "fit": fit, "transform": transform},
+def main(args: list[str] | None = None) -> int | None:
+    """Parse ``args``, else the command line, and run; returns an exit code."""
+    commands: dict[str, Callable[..., int | None]] = {
+        "list": list_representations, "fit": fit, "transform": transform,
+        "report": report, "doctor": doctor,
+    }  # fmt: skip
+    code: int | None = tyro.extras.subcommand_cli_from_dict(
+        commands,
         prog="python -m representations",
         description="Cell representations: fit on training cells, transform anything.",
         args=args,
     )
+    return code
 
 
 def list_representations() -> None:
