@@ -14,7 +14,7 @@ from benchmarks.judge import judge
 from benchmarks.records import MetricValue
 from benchmarks.setting import Setting, config_of, setting_of
 from benchmarks.suites import Row
-from benchmarks.task_cells import TaskCells
+from benchmarks.task_cells import TaskCells, trained_on
 from benchmarks.tasks import Outcome
 from clip_align.markers.profile import View
 from clip_align.models import ModelConfig, models
@@ -32,7 +32,7 @@ class AlignmentTask:
     def __init__(self, train: str, test: str, seed: int, *, logs: str | None = None) -> None:
         self.name, self.test_name, self.seed, self.logs = f"{train}-{test}", test, seed, logs
         self.cells = TaskCells(train, test, seed, view=self.view)
-        self._models: dict[tuple[str, str, str], Trained] = {}
+        self._models: dict[tuple[str, str, Setting], Trained] = {}
 
     @classmethod
     def config(cls, row: Row) -> dict[str, Any]:
@@ -84,22 +84,23 @@ class AlignmentTask:
         )
 
     def _trained(self, row: Row, setting: Setting) -> Trained:
-        key = (row.model, row.representation, setting.panel_genes)
+        key = (row.model, row.representation, trained_on(setting))
         if key not in self._models:
             config = TrainConfig(model=ModelConfig(name=row.model), seed=self.seed)
-            known, held = self.cells.known_pairs(row.representation, setting.panel_genes)
-            with self._monitor(key) as monitor:
+            known, held = self.cells.known_pairs(row.representation, setting)
+            with self._monitor(row) as monitor:
                 self._models[key] = train(known, held, config, monitor=monitor, progress=False)
         return self._models[key]
 
-    def _monitor(self, key: tuple[str, ...]) -> AbstractContextManager[Monitor | None]:
+    def _monitor(self, row: Row) -> AbstractContextManager[Monitor | None]:
         if self.logs is None:
             return nullcontext()
-        name = "-".join((self.view, self.name, *key))
+        fields = (f"{k}={v}" for k, v in sorted(row.variant.items()))
+        name = "-".join((self.view, self.name, row.model, row.representation, *fields))
         return Monitor(Path(self.logs) / name / f"seed{self.seed}")
 
     def _baseline(self, row: Row, setting: Setting) -> baselines.Baseline:
-        known, held = self.cells.known_pairs(row.representation, setting.panel_genes)
+        known, held = self.cells.known_pairs(row.representation, setting)
         rng = np.random.default_rng(self.seed)
         return baselines.create(row.model).fit(
             known.cell_nd, known.marker_nm, held.cell_nd, held.marker_nm, rng=rng

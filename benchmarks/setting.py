@@ -17,15 +17,22 @@ from representations.base import Statistics
 from representations.errors import InputError
 
 PROTOCOL = 2
+INTEGRATED = "X_integrated"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Setting:
-    """The base of the table; a row's variant changes single fields."""
+    """The base of the table; a row's variant changes single fields.
+
+    ``blocks`` and ``weights`` are of ``X_integrated``: its own choice or every block, counting
+    alike or as validation pairs have it.
+    """
 
     panel_genes: Literal["removed", "kept"] = "removed"
     query_statistics: Statistics = "own"
     basis: Literal["train", "own"] = "train"
+    blocks: Literal["default", "all"] = "default"
+    weights: Literal["equal", "tuned"] = "equal"
 
 
 def setting_of(row: Row) -> Setting:
@@ -41,9 +48,13 @@ def config_of(row: Row, view: str) -> dict[str, Any]:
 
     Code is not in it: a change that moves figures is a new ``PROTOCOL``.
     """
+    setting = asdict(setting_of(row))
+    if row.representation != INTEGRATED:
+        for name in ("blocks", "weights"):
+            del setting[name]
     config: dict[str, Any] = {
         "protocol": PROTOCOL, "view": view, "n_replicates": N_REPLICATES,
-        "setting": asdict(setting_of(row)), "model": row.model, "siblings": _axes(),
+        "setting": setting, "model": row.model, "siblings": _axes(),
         "markers": tables_revision(),
     }  # fmt: skip
     if row.model in baselines.names():

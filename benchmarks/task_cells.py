@@ -10,15 +10,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 from functools import cache, cached_property
-from typing import Literal
 
 import numpy as np
 from anndata import AnnData
 
 from benchmarks import datasets
 from benchmarks.guard import assert_no_leak
+from benchmarks.integration import PARTS, Part, integrated
 from benchmarks.pools import Pools, full_pool, seeded_pools
-from benchmarks.setting import Setting
+from benchmarks.setting import INTEGRATED, Setting
 from benchmarks.splits import Split, split
 from clip_align.markers import available_markers, load_panel, marker_genes, marker_profile
 from clip_align.markers.profile import View
@@ -26,8 +26,6 @@ from clip_align.pairs import PairedCells, match_moments
 from representations import registry
 from representations.base import Representation
 from representations.keys import Obs
-
-Part = Literal["train", "validation"]
 
 
 @cache
@@ -41,7 +39,7 @@ class TaskCells:
     def __init__(self, train: str, test: str, seed: int, *, view: View) -> None:
         self.train_name, self.test_name, self.seed, self.view = train, test, seed, view
         self._fits: dict[tuple[str, str], Representation] = {}
-        self._known: dict[tuple[str, str, str], PairedCells] = {}
+        self._known: dict[tuple[str, str, Setting], PairedCells] = {}
 
     @cached_property
     def split(self) -> Split:
@@ -81,11 +79,20 @@ class TaskCells:
         """Training or validation cells."""
         return _load(self.train_name)[getattr(self.split, f"{name}_index")]
 
+    def features(self, representation: str, setting: Setting) -> Representation:
+        """The representation that a setting asks for, fitted on training cells once."""
+        if representation != INTEGRATED:
+            return self.fitted(representation, setting.panel_genes)
+        key = (f"{representation}:{setting.blocks}:{setting.weights}", setting.panel_genes)
+        if key not in self._fits:
+            self._fits[key] = integrated(self, setting)
+        return self._fits[key]
+
     def fitted(self, representation: str, panel_genes: str) -> Representation:
-        """The representation, fitted on training cells once."""
+        """A representation by itself, fitted on training cells once."""
         key = (representation, panel_genes)
         if key not in self._fits:
-            shown = self._shown(self.part("train"), panel_genes)
+            shown = self.shown(self.part("train"), panel_genes)
             self._fits[key] = self._new(representation).fit(shown)
         self._assert_unseen(self._fits[key].record.cells, what=representation)
         return self._fits[key]
@@ -101,7 +108,7 @@ class TaskCells:
         if self.train_name == self.test_name:
             assert_no_leak(cells, self.query.obs_names, what=what)
 
-    def _shown(self, adata: AnnData, panel_genes: str) -> AnnData:
+    def shown(self, adata: AnnData, panel_genes: str) -> AnnData:
         """Cells with the genes a fit is shown, which are all it reads then and ever after."""
         names = adata.var_names
         shown = np.ones(len(names), dtype=bool)
@@ -115,24 +122,23 @@ class TaskCells:
     def _pairs(self, adata: AnnData, cell_nd: np.ndarray) -> PairedCells:
         return PairedCells(
             cell_nd=cell_nd,
-            marker_nm=self._markers_of(adata),
+            marker_nm=self.markers_of(adata),
             ids_n=adata.obs_names.to_numpy().astype(str),
             types_n=adata.obs[Obs.CELL_TYPE].to_numpy().astype(str),
         )
 
-    def known_pairs(self, representation: str, panel_genes: str) -> tuple[PairedCells, PairedCells]:
+    def known_pairs(self, representation: str, setting: Setting) -> tuple[PairedCells, PairedCells]:
         """Training and validation pairs; raises ``LeakError`` where a test cell is among them."""
-        parts: tuple[Part, Part] = ("train", "validation")
-        train, validation = (self._known_part(x, representation, panel_genes) for x in parts)
+        train, validation = (self._known_part(x, representation, setting) for x in PARTS)
         return train, validation
 
-    def _known_part(self, part: Part, representation: str, panel_genes: str) -> PairedCells:
-        key = (part, representation, panel_genes)
+    def _known_part(self, part: Part, representation: str, setting: Setting) -> PairedCells:
+        key = (part, representation, trained_on(setting))
         if key not in self._known:
             adata = self.part(part)
             features_nd = _no_features(adata)
             if representation != "none":
-                features_nd = self.fitted(representation, panel_genes).transform(adata)
+                features_nd = self.features(representation, setting).transform(adata)
             self._known[key] = self._pairs(adata, features_nd)
             self._assert_unseen(self._known[key].ids_n, what=f"the {part} pairs")
         return self._known[key]
@@ -141,11 +147,11 @@ class TaskCells:
         """Test pairs as a setting has them, on the scale of the training cells."""
         if representation == "none":
             return self._pairs(self.query, _no_features(self.query))
-        rep = self.fitted(representation, setting.panel_genes)
+        rep = self.features(representation, setting)
         if setting.basis == "own":
             # The control: a basis of the query's own. Its columns are as wide as the number of
             # its cells makes them, so they are brought to the width of the training columns.
-            shown = self._shown(self.query, setting.panel_genes)
+            shown = self.shown(self.query, setting.panel_genes)
             own_nd = self._new(representation).fit_transform(shown)
             known_nd = rep.transform(self.part("train"))
             cell_nd = match_moments(own_nd, known_nd.mean(axis=0), known_nd.std(axis=0))
@@ -153,14 +159,20 @@ class TaskCells:
             cell_nd = rep.transform(self.query, statistics=setting.query_statistics)
         pairs = self._pairs(self.query, cell_nd)
         if setting.query_statistics == "own":
-            train_nm = self._markers_of(self.part("train"))
+            train_nm = self.markers_of(self.part("train"))
             moments = train_nm.mean(axis=0), train_nm.std(axis=0)
             pairs = replace(pairs, marker_nm=match_moments(pairs.marker_nm, *moments))
         return pairs
 
-    def _markers_of(self, adata: AnnData) -> np.ndarray:
+    def markers_of(self, adata: AnnData) -> np.ndarray:
+        """Marker profiles ``(n, m)`` of cells of the training or the test set."""
         profile = marker_profile(adata, view=self.view, markers=self.markers)
         return np.asarray(profile.to_numpy())
+
+
+def trained_on(setting: Setting) -> Setting:
+    """The part of a setting that training sees: how the query is prepared comes after it."""
+    return replace(setting, query_statistics="train", basis="train")
 
 
 def _no_features(adata: AnnData) -> np.ndarray:

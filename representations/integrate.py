@@ -30,13 +30,15 @@ class IntegratedConfig:
     ``weights`` are the shares of variance of the blocks, by name and up to a factor; None: equal.
     ``clip`` bounds every value, in robust deviations from the training median. ``own`` says what
     ``statistics="own"`` takes from the query: the moments of ``genes``, where a block uses them,
-    median and spread of the ``columns`` of each block, or ``both``.
+    median and spread of the ``columns`` of each block, or ``both``. Within a block, columns keep
+    the ratio of their deviations, or all count alike (``equal_columns``).
     """
 
-    blocks: tuple[str, ...] = ("pca", "diffmap")
+    blocks: tuple[str, ...] = ("pca", "scvi")
     configs: dict[str, Any] = field(default_factory=dict)
     weights: dict[str, float] | None = None
     clip: float = 10.0
+    equal_columns: bool = False
     own: Own = "both"
 
     def __post_init__(self) -> None:
@@ -67,10 +69,10 @@ class IntegratedConfig:
 class Integrated(Representation):
     """Blocks side by side, columns scaled robustly, blocks to given shares of the variance.
 
-    Each column has the median of the training cells subtracted and is divided by their robust
-    deviation (interquartile range / 1.349), then clipped to ``clip`` deviations, and each block is
-    divided by the root of its total variance: weights are then shares of the variance, and a column
-    has variance 1 on average. A weight of 0 leaves zeros.
+    Each column has the median of the training cells subtracted and is clipped to ``clip`` of their
+    robust deviations (interquartile range / 1.349), and each block is divided by the root of its
+    total variance: weights are then shares of the variance, and a column has variance 1 on average.
+    A weight of 0 leaves zeros.
 
     A cell that a block cannot reach has zeros there, the training median; it is flagged where no
     block reaches it. With ``statistics="own"`` the query's cells, without labels, set the
@@ -84,8 +86,17 @@ class Integrated(Representation):
     Config = IntegratedConfig
     config: IntegratedConfig
 
-    def __init__(self, config: IntegratedConfig | None = None) -> None:
+    def __init__(
+        self,
+        config: IntegratedConfig | None = None,
+        *,
+        fitted: Mapping[str, Representation] | None = None,
+    ) -> None:
+        """``fitted`` blocks, by name, are taken as they are: fit on the cells they have seen."""
         super().__init__(config)
+        self.fitted = dict(fitted or {})
+        taken = {name: rep.config for name, rep in self.fitted.items()}
+        self.config = replace(self.config, configs={**self.config.configs, **taken})
         self._start()
 
     def _start(self) -> None:
@@ -132,8 +143,9 @@ class Integrated(Representation):
         self._start()
         placed, clip_share = {}, {}
         for name, rep in self.parts.items():
-            placed[name] = rep.fit(adata).place(adata)
-            self.scales[name] = Scale.fit(placed[name], self.config.clip)
+            placed[name] = self._fitted_part(name, rep, adata).place(adata)
+            equal = self.config.equal_columns
+            self.scales[name] = Scale.fit(placed[name], self.config.clip, equal=equal)
             outside_nd = self.scales[name].apply(placed[name], self.config.clip)[1]
             clip_share[name] = float(outside_nd.mean())
         records = {name: rep.record for name, rep in self.parts.items()}
@@ -147,6 +159,14 @@ class Integrated(Representation):
             "unreached": {name: int((~p.reached_n).sum()) for name, p in placed.items()},
             "blocks": {name: _without_cells(r) for name, r in records.items()},
         }
+
+    def _fitted_part(self, name: str, rep: Representation, adata: AnnData) -> Representation:
+        if name not in self.fitted:
+            return rep.fit(adata)
+        self.parts[name] = self.fitted[name]
+        if self.parts[name].record.cells != tuple(map(str, adata.obs_names)):
+            raise InputError(f"the fitted block {name!r} saw other cells: fit it on these")
+        return self.parts[name]
 
     def _place(self, adata: AnnData, statistics: Statistics) -> Coordinates:
         return self._join(self._blocks(adata, statistics))

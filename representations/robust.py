@@ -17,27 +17,31 @@ DUST = 1e-6
 class Scale:
     """``centre_d`` median and ``spread_d`` robust deviation; ``norm`` root of the total variance.
 
-    ``varies`` is 0 for a block that is the same for all training cells. The last two have shape
-    ``(1,)``.
+    ``keep_d`` is what a column's deviation counts for: itself, so that columns keep their ratio, or
+    1, so that all count alike. ``varies`` is 0 for a block that is the same for all training cells.
+    The last two have shape ``(1,)``.
     """
 
     centre_d: np.ndarray
     spread_d: np.ndarray
+    keep_d: np.ndarray
     norm: np.ndarray
     varies: np.ndarray
 
     @classmethod
-    def fit(cls, placed: Coordinates, clip: float) -> Self:
+    def fit(cls, placed: Coordinates, clip: float, *, equal: bool = False) -> Self:
         """Learn from training cells; those the block does not reach count as its median."""
         x_nd = placed.x_nd[placed.reached_n].astype(np.float64)
         centre_d = np.median(x_nd, axis=0) if len(x_nd) else np.zeros(placed.x_nd.shape[1])
+        spread_d = spread(x_nd)
         raw = cls(
-            centre_d=centre_d, spread_d=spread(x_nd), norm=np.ones(1), varies=np.ones(1)
+            centre_d=centre_d, spread_d=spread_d, norm=np.ones(1), varies=np.ones(1),
+            keep_d=np.ones_like(spread_d) if equal else spread_d,
         )  # fmt: skip
         total = float(raw.apply(placed, clip)[0].var(axis=0, dtype=np.float64).sum())
         varies = total > 0
         return cls(
-            centre_d=raw.centre_d, spread_d=raw.spread_d,
+            centre_d=raw.centre_d, spread_d=raw.spread_d, keep_d=raw.keep_d,
             norm=np.array([np.sqrt(total) if varies else 1.0]), varies=np.array([float(varies)]),
         )  # fmt: skip
 
@@ -51,7 +55,7 @@ class Scale:
         z_nd = (placed.x_nd - self.centre_d) / self.spread_d
         z_nd[~placed.reached_n] = 0.0
         outside_nd = np.abs(z_nd) > clip
-        scaled_nd = np.clip(z_nd, -clip, clip) / self.norm
+        scaled_nd = np.clip(z_nd, -clip, clip) * self.keep_d / self.norm
         return scaled_nd.astype(np.float32), outside_nd
 
 

@@ -166,7 +166,8 @@ def test_values_out_of_bounds_are_clipped_and_counted():
     query.X[1, 0], query.X[2, :3], query.X[3, 7] = 1e6, -1e6, 1e6
     placed = rep.place(query)
     np.testing.assert_array_equal(rep.clipped(query), [0, 1, 3, 1, 0, 0])
-    z_nd = rep.blocks(query)["mine"] * rep.scales["mine"].norm
+    scale = rep.scales["mine"]
+    z_nd = rep.blocks(query)["mine"] * scale.norm / scale.keep_d
     np.testing.assert_allclose([z_nd[1, 0], z_nd[2, 0]], [5, -5], rtol=1e-5)
     np.testing.assert_array_equal(placed.x_nd[[0, 4, 5]], home.x_nd[[0, 4, 5]])
     expected = 0.5 * np.array([1, 1 - 0.5 / 4, 1 - 0.5 * 3 / 4, 1 - 0.5 / 8, 1, 1])
@@ -259,7 +260,7 @@ def test_a_block_that_never_varies_gives_zeros_and_no_share():
     [
         ({"blocks": ()}, "at least one block"), ({"blocks": ("pca", "pca")}, "each once"),
         ({"blocks": ("pcaa",)}, "no representation 'pcaa'"), ({"clip": 0}, "clip=0"),
-        ({"own": "cells"}, "own='cells'"), ({"weights": {"pca": -1, "diffmap": 2}}, "0 or more"),
+        ({"own": "cells"}, "own='cells'"), ({"weights": {"pca": -1, "scvi": 2}}, "0 or more"),
         ({"weights": {"pca": 0}}, "0 or more"), ({"weights": {"mine": 1}}, "none of the blocks"),
         ({"configs": {"mine": 1}}, "none of the blocks"),
         ({"configs": {"pca": GenesConfig()}}, "GenesConfig: give PcaConfig"),
@@ -341,5 +342,25 @@ def test_pairs_that_do_not_match_are_refused():
 
 
 def test_two_blocks_of_the_project_by_default():
-    assert IntegratedConfig().blocks == ("pca", "diffmap")
+    assert IntegratedConfig().blocks == ("pca", "scvi")
     assert replace(IntegratedConfig(), clip=3).configs == IntegratedConfig().configs
+
+
+@pytest.mark.parametrize("equal", [False, True])
+def test_columns_keep_their_ratio_or_count_alike(equal):
+    rep = Integrated(config(equal_columns=equal)).fit(cells())
+    x_nd = rep.parts["mine"].transform(cells())
+    z_nd = rep.blocks(cells())["mine"]
+    ratio_d = spread(z_nd) / spread(z_nd)[0]
+    expected_d = np.ones(len(ratio_d)) if equal else spread(x_nd) / spread(x_nd)[0]
+    np.testing.assert_allclose(ratio_d, expected_d, rtol=0.1)  # a few values are clipped
+
+
+def test_blocks_that_are_fitted_are_taken_as_they_are():
+    made = Integrated(config()).fit(cells())
+    again = Integrated(config(), fitted=made.parts).fit(cells())
+    np.testing.assert_array_equal(again.transform(cells()), made.transform(cells()))
+    assert again.parts["mine"] is made.parts["mine"]
+    assert again.record.params == made.record.params
+    with pytest.raises(InputError, match="saw other cells"):
+        Integrated(config(), fitted=made.parts).fit(cells()[:100])

@@ -1,0 +1,34 @@
+"""``X_integrated`` of a task: blocks as fitted for their own rows, weights as a setting says."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from benchmarks.setting import INTEGRATED, Setting
+from benchmarks.suites import BLOCKS
+from representations.block_weights import tune_weights
+from representations.integrate import Integrated, IntegratedConfig
+
+if TYPE_CHECKING:
+    from benchmarks.task_cells import TaskCells
+
+Part = Literal["train", "validation"]
+PARTS: tuple[Part, Part] = ("train", "validation")
+
+
+def integrated(cells: TaskCells, setting: Setting) -> Integrated:
+    """Fit on training cells; tuned weights see training and validation pairs, no other."""
+    names = IntegratedConfig().blocks
+    if setting.blocks == "all":
+        names = tuple(block.removeprefix("X_") for block in BLOCKS if block != INTEGRATED)
+    parts = {name: cells.fitted(name, setting.panel_genes) for name in names}
+    shown = cells.shown(cells.part("train"), setting.panel_genes)
+    made = Integrated(IntegratedConfig(blocks=names), fitted=parts).fit(shown)
+    if setting.weights == "equal":
+        return made
+    train, validation = (cells.part(part) for part in PARTS)
+    weights, _ = tune_weights(
+        made.blocks(train), cells.markers_of(train),
+        made.blocks(validation), cells.markers_of(validation), seed=cells.seed,
+    )  # fmt: skip
+    return made.reweighted(weights, tuned_on=validation.obs_names.tolist())
