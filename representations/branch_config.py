@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from representations.errors import InputError
-from representations.knn import EXACT_UP_TO
-from representations.pca import PcaConfig
+from representations.manifold import GraphConfig
 
 
 @dataclass(frozen=True, kw_only=True)
-class BranchConfig:
+class BranchConfig(GraphConfig):
     """Where walks start, where they end, and how often the answer is asked again.
 
     Parameters
@@ -50,12 +49,10 @@ class BranchConfig:
     terminal_size: int = 30
     steepness: float = 20.0
     n_bootstraps: int = 9
-    exact_up_to: int = EXACT_UP_TO
-    seed: int = 0
-    pca: PcaConfig = field(default_factory=PcaConfig)
 
     def __post_init__(self) -> None:
-        least = {"n_neighbors": 2, "max_branches": 2, "terminal_size": 1, "n_bootstraps": 0}
+        super().__post_init__()
+        least = {"max_branches": 2, "terminal_size": 1, "n_bootstraps": 0}
         for name, bound in least.items():
             if getattr(self, name) < bound:
                 raise InputError(f"{name}={getattr(self, name)}: give {bound} or more")
@@ -70,5 +67,3 @@ class BranchConfig:
         if len(set(self.terminals)) < len(self.terminals):
             raise InputError("terminals names a state twice: give each once")
         object.__setattr__(self, "terminals", tuple(self.terminals))
-        if isinstance(self.pca, dict):  # as read back from JSON
-            object.__setattr__(self, "pca", PcaConfig(**self.pca))

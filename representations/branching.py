@@ -16,12 +16,12 @@ import scipy.sparse as sp
 from anndata import AnnData
 
 from representations.absorption import TRANSIENT, absorption, entropy, forward, measured_kernel
-from representations.base import Coordinates, Representation, Statistics
+from representations.base import Coordinates, Statistics
 from representations.branch_bootstrap import Plan, bootstrap, graphs_of
 from representations.branch_config import BranchConfig
 from representations.diffusion import DiffusionBasis, diffusion_basis
 from representations.dpt import accumulated
-from representations.manifold import Manifold
+from representations.manifold import GraphRepresentation
 from representations.registry import register
 from representations.saved import part, prefixed
 from representations.terminal import Ends, cell_in_graph, find_ends
@@ -40,7 +40,7 @@ class Branches:
 
 
 @register
-class Branching(Representation):
+class Branching(GraphRepresentation):
     """Absorption probabilities of a random walk over the largest component of the graph.
 
     Columns: one probability per branch, summing to 1, and their entropy over that of equal odds.
@@ -59,16 +59,6 @@ class Branching(Representation):
     config: BranchConfig
     basis: DiffusionBasis
     walk: Walk
-
-    def __init__(self, config: BranchConfig | None = None) -> None:
-        super().__init__(config)
-        c = self.config
-        self.manifold = Manifold(c.pca, k=c.n_neighbors, exact_up_to=c.exact_up_to)
-
-    @property
-    def genes(self) -> tuple[str, ...]:
-        """Genes behind the neighbour graph."""
-        return self.manifold.genes
 
     def branches(self, adata: AnnData, *, statistics: Statistics = "train") -> Branches:
         """Probability and bootstrap deviation of every cell and branch; raises as ``place``."""

@@ -6,7 +6,7 @@ Shapes: ``n`` training cells, ``m`` new cells, ``c`` components.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -14,11 +14,10 @@ import scipy.sparse as sp
 from anndata import AnnData
 from scipy.sparse.linalg import eigsh
 
-from representations.base import Coordinates, Representation, Statistics
+from representations.base import Coordinates, Statistics
 from representations.errors import InputError
-from representations.knn import EXACT_UP_TO
-from representations.manifold import Manifold, row_sums
-from representations.pca import PcaConfig
+from representations.manifold import GraphConfig, GraphRepresentation, row_sums
+from representations.reached import spread
 from representations.registry import register
 from representations.saved import part, prefixed
 
@@ -88,24 +87,14 @@ def diffusion_basis(
 
 
 @dataclass(frozen=True, kw_only=True)
-class DiffusionConfig:
+class DiffusionConfig(GraphConfig):
     """``n_components`` beyond the steady state, over ``n_neighbors`` (self included) in ``pca``."""
 
     n_components: int = 50
-    n_neighbors: int = 15
-    exact_up_to: int = EXACT_UP_TO
-    seed: int = 0
-    pca: PcaConfig = field(default_factory=PcaConfig)
-
-    def __post_init__(self) -> None:
-        if self.n_neighbors < 2:
-            raise InputError(f"n_neighbors={self.n_neighbors} leaves no graph: give 2 or more")
-        if isinstance(self.pca, dict):  # as read back from JSON
-            object.__setattr__(self, "pca", PcaConfig(**self.pca))
 
 
 @register
-class DiffusionMap(Representation):
+class DiffusionMap(GraphRepresentation):
     """Diffusion map (Coifman 2006) of the largest component of a fuzzy neighbour graph."""
 
     name = "diffmap"
@@ -113,26 +102,13 @@ class DiffusionMap(Representation):
     config: DiffusionConfig
     basis: DiffusionBasis
 
-    def __init__(self, config: DiffusionConfig | None = None) -> None:
-        super().__init__(config)
-        c = self.config
-        self.manifold = Manifold(c.pca, k=c.n_neighbors, exact_up_to=c.exact_up_to)
-
-    @property
-    def genes(self) -> tuple[str, ...]:
-        """Genes behind the neighbour graph."""
-        return self.manifold.genes
-
     def _fit(self, adata: AnnData) -> tuple[Coordinates, dict[str, Any]]:
         facts = self.manifold.fit(adata)
         self.basis = diffusion_basis(
             self.manifold.weights_cc, self.config.n_components, seed=self.config.seed
         )
-        main_n = self.manifold.main_n
-        x_nc = np.zeros((len(main_n), self.config.n_components))
-        x_nc[main_n] = self.basis.vectors_nc
         backend = f"{facts.pop('knn_backend')}, scipy eigsh"
-        return Coordinates(x_nd=x_nc, reached_n=main_n), {
+        return spread(self.manifold.main_n, self.basis.vectors_nc), {
             **facts,
             "backend": backend,
             "eigenvalues": self.basis.values_c.tolist(),
@@ -140,10 +116,7 @@ class DiffusionMap(Representation):
 
     def _place(self, adata: AnnData, statistics: Statistics) -> Coordinates:
         inside_mc, reached_m = self.manifold.kernel(adata, statistics)
-        x_mc = np.zeros((adata.n_obs, len(self.basis.values_c)))
-        if reached_m.any():
-            x_mc[reached_m] = self.basis.place(sp.csr_matrix(inside_mc[reached_m]))
-        return Coordinates(x_nd=x_mc, reached_n=reached_m)
+        return spread(reached_m, self.basis.place(sp.csr_matrix(inside_mc[reached_m])))
 
     def _state(self) -> dict[str, np.ndarray]:
         return {**self.manifold.state(), **prefixed("basis", asdict(self.basis))}

@@ -6,6 +6,7 @@ of them in the largest connected component, ``m`` new cells.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,8 @@ import scipy.sparse as sp
 from anndata import AnnData
 from scipy.sparse.csgraph import connected_components
 
-from representations.base import FitRecord, Statistics
+from representations.base import FitRecord, Representation, Statistics
+from representations.errors import InputError
 from representations.graph import FuzzyGraph, fuzzy_graph
 from representations.knn import EXACT_UP_TO, KnnIndex
 from representations.pca import Pca, PcaConfig
@@ -91,6 +93,39 @@ class Manifold:
             **{key: graph[key] for key in GRAPH_ARRAYS},
         )
         self.main_n = state["main"].astype(bool)
+
+
+@dataclass(frozen=True, kw_only=True)
+class GraphConfig:
+    """A graph over ``pca``; ``n_neighbors`` count the cell itself, exact up to so many cells."""
+
+    n_neighbors: int = 15
+    exact_up_to: int = EXACT_UP_TO
+    seed: int = 0
+    pca: PcaConfig = field(default_factory=PcaConfig)
+
+    def __post_init__(self) -> None:
+        if self.n_neighbors < 2:
+            raise InputError(f"n_neighbors={self.n_neighbors} leaves no graph: give 2 or more")
+        if isinstance(self.pca, dict):  # as read back from JSON
+            object.__setattr__(self, "pca", PcaConfig(**self.pca))
+
+
+class GraphRepresentation(Representation):
+    """A representation made of a :class:`Manifold`."""
+
+    Config = GraphConfig
+    config: GraphConfig
+
+    def __init__(self, config: GraphConfig | None = None) -> None:
+        super().__init__(config)
+        c = self.config
+        self.manifold = Manifold(c.pca, k=c.n_neighbors, exact_up_to=c.exact_up_to)
+
+    @property
+    def genes(self) -> tuple[str, ...]:
+        """Genes behind the neighbour graph."""
+        return self.manifold.genes
 
 
 def row_sums(kernel: sp.csr_matrix) -> np.ndarray:

@@ -6,20 +6,18 @@ PAGA v1.2 (Wolf 2019). Shapes: ``n`` training cells, ``c`` of them on the graph,
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 from anndata import AnnData
 
-from representations.base import Coordinates, Representation, Statistics
+from representations.base import Coordinates, Statistics
 from representations.errors import InputError
 from representations.groups import given, membership
-from representations.knn import EXACT_UP_TO
 from representations.leiden import found, stability
-from representations.manifold import Manifold
-from representations.pca import PcaConfig
+from representations.manifold import GraphConfig, GraphRepresentation
 from representations.reached import spread
 from representations.registry import register
 from representations.saved import part, prefixed
@@ -27,7 +25,7 @@ from representations.topology import LISTED, Topology, edge_confidence, neighbou
 
 
 @dataclass(frozen=True, kw_only=True)
-class PagaConfig:
+class PagaConfig(GraphConfig):
     """Groups, and when an edge between two of them is believed.
 
     ``groups`` names an obs column; None finds groups by Leiden at ``resolution``. An edge is shown
@@ -38,31 +36,24 @@ class PagaConfig:
 
     groups: str | None = None
     resolution: float = 1.0
-    n_neighbors: int = 15
     ks: tuple[int, ...] = (10, 15, 20)
     n_resamples: int = 20
     n_seeds: int = 3
     threshold: float = 0.05
     min_confidence: float = 0.9
-    exact_up_to: int = EXACT_UP_TO
-    seed: int = 0
-    pca: PcaConfig = field(default_factory=PcaConfig)
 
     def __post_init__(self) -> None:
-        if self.n_neighbors < 2:
-            raise InputError(f"n_neighbors={self.n_neighbors} leaves no graph: give 2 or more")
+        super().__post_init__()
         if not self.ks or min(self.ks) < 2:
             raise InputError(f"ks={self.ks} leaves no graph: give one or more counts from 2 up")
         if min(self.n_resamples, self.n_seeds) < 1:
             raise InputError("n_resamples and n_seeds: give 1 or more")
         if not 0 < self.min_confidence <= 1:
             raise InputError(f"min_confidence={self.min_confidence}: give a share above 0, up to 1")
-        if isinstance(self.pca, dict):  # as read back from JSON
-            object.__setattr__(self, "pca", PcaConfig(**self.pca))
 
 
 @register
-class Paga(Representation):
+class Paga(GraphRepresentation):
     """Partition-based graph abstraction (Wolf 2019) with a bootstrap confidence for every edge.
 
     Columns: ``in_<group>``, the share of a cell's affinity that goes to each group (a row sums to
@@ -82,16 +73,6 @@ class Paga(Representation):
     config: PagaConfig
     topology: Topology
     group_c: np.ndarray
-
-    def __init__(self, config: PagaConfig | None = None) -> None:
-        super().__init__(config)
-        c = self.config
-        self.manifold = Manifold(c.pca, k=c.n_neighbors, exact_up_to=c.exact_up_to)
-
-    @property
-    def genes(self) -> tuple[str, ...]:
-        """Genes behind the neighbour graph."""
-        return self.manifold.genes
 
     def _fit(self, adata: AnnData) -> tuple[Coordinates, dict[str, Any]]:
         facts, c = self.manifold.fit(adata), self.config

@@ -9,7 +9,7 @@ components, ``a`` anchors.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -17,20 +17,18 @@ import scipy.sparse as sp
 from anndata import AnnData
 
 from representations.anchors import extremes, marker_cells, named_cells
-from representations.base import Coordinates, Representation, Statistics
+from representations.base import Coordinates, Statistics
 from representations.diffusion import DiffusionBasis, diffusion_basis
 from representations.dpt import Course, accumulated, course_of, distances
 from representations.errors import InputError
-from representations.knn import EXACT_UP_TO
-from representations.manifold import Manifold
-from representations.pca import PcaConfig
+from representations.manifold import GraphConfig, GraphRepresentation
 from representations.reached import spread
 from representations.registry import register
 from representations.saved import part, prefixed
 
 
 @dataclass(frozen=True, kw_only=True)
-class PseudotimeConfig:
+class PseudotimeConfig(GraphConfig):
     """Anchors over a diffusion map; without ``roots`` and ``marker_roots``, label-free ones.
 
     ``n_components`` leaves out the steady state, which scanpy's ``n_dcs=10`` counts. ``roots`` are
@@ -43,24 +41,17 @@ class PseudotimeConfig:
     roots: tuple[str, ...] = ()
     marker_roots: tuple[str, ...] = ()
     n_anchors: int = 4
-    n_neighbors: int = 15
-    exact_up_to: int = EXACT_UP_TO
-    seed: int = 0
-    pca: PcaConfig = field(default_factory=PcaConfig)
 
     def __post_init__(self) -> None:
-        if self.n_neighbors < 2:
-            raise InputError(f"n_neighbors={self.n_neighbors} leaves no graph: give 2 or more")
+        super().__post_init__()
         if self.n_anchors < 1:
             raise InputError(f"n_anchors={self.n_anchors} leaves no pseudotime: give 1 or more")
         if any(isinstance(names, str) for names in (self.roots, self.marker_roots)):
             raise InputError("roots and marker_roots are tuples of names: give ('name',)")
-        if isinstance(self.pca, dict):  # as read back from JSON
-            object.__setattr__(self, "pca", PcaConfig(**self.pca))
 
 
 @register
-class MultiAnchorPseudotime(Representation):
+class MultiAnchorPseudotime(GraphRepresentation):
     """Diffusion pseudotime (Haghverdi 2016) from each anchor, their consensus and disagreement.
 
     Columns: ``dpt_<cell>`` for each anchor, 1 at the farthest training cell (a new cell may lie
@@ -86,16 +77,6 @@ class MultiAnchorPseudotime(Representation):
     anchor_ak: np.ndarray
     scale_a: np.ndarray
     course: Course | None
-
-    def __init__(self, config: PseudotimeConfig | None = None) -> None:
-        super().__init__(config)
-        c = self.config
-        self.manifold = Manifold(c.pca, k=c.n_neighbors, exact_up_to=c.exact_up_to)
-
-    @property
-    def genes(self) -> tuple[str, ...]:
-        """Genes behind the neighbour graph."""
-        return self.manifold.genes
 
     def _fit(self, adata: AnnData) -> tuple[Coordinates, dict[str, Any]]:
         c, facts = self.config, self.manifold.fit(adata)

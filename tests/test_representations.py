@@ -74,7 +74,8 @@ def side_by_side(rep: Any, adata: AnnData) -> np.ndarray:
     for name, config in BLOCKS.items():
         x_nd = registry.get(name)(config).fit_transform(adata)
         low_d, middle_d, high_d = np.quantile(x_nd, [0.25, 0.5, 0.75], axis=0)
-        z_nd = np.clip((x_nd - middle_d) / (high_d - low_d) * 1.349, -10, 10)
+        width_d = (high_d - low_d) / 1.349
+        z_nd = np.clip((x_nd - middle_d) / width_d, -10, 10) * width_d
         scaled.append(z_nd / np.sqrt(z_nd.var(axis=0).sum()) * np.sqrt(10 / 2))
     return np.concatenate(scaled, axis=1)
 
@@ -118,7 +119,7 @@ ROWS = {
         batch=1e-4, flags_islands=False,
     ),
     "integrated": Row(
-        small=IntegratedConfig(configs=BLOCKS),
+        small=IntegratedConfig(blocks=tuple(BLOCKS), configs=BLOCKS),
         too_many=IntegratedConfig(configs={"pca": PcaConfig(n_components=N_CELLS + 1)}),
         fitted=side_by_side, agrees=1e-3, order=1e-3, batch=1e-3, flags_islands=False,
     ),
