@@ -50,7 +50,7 @@ class Programmes(Representation):
     def _fit(self, adata: AnnData) -> tuple[Coordinates, dict[str, Any]]:
         x_nh = np.maximum(self.preprocessor.fit_transform(adata), 0)
         if not 1 <= (d := self.config.n_components) <= min(x_nh.shape):
-            raise InputError(f"n_components={d}: give 1 to {min(x_nh.shape)}, no more than cells or genes")
+            raise InputError(f"n_components={d}: give 1 to {min(x_nh.shape)} (cells, genes)")
         # Rows by name: the solver then does not see the order of the file.
         order = np.argsort(adata.obs_names.to_numpy().astype(str), kind="stable")
         solver = NMF(d, init="nndsvda", random_state=self.config.seed, max_iter=200)
