@@ -1,8 +1,16 @@
-"""Real datasets, loaded once per session and skipped with the reason where unreachable."""
+"""Real datasets, loaded once per session and skipped with the reason where unreachable.
+
+The example of another distribution is installed for the session, so that every test of registered
+representations is one of it too.
+"""
 
 from __future__ import annotations
 
 import os
+import shutil
+import sys
+import tempfile
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -16,6 +24,41 @@ BESIDE = Path(__file__).parents[2] / "shared" / "data" / "cache"
 
 if VARIABLE not in os.environ and BESIDE.is_dir():
     os.environ[VARIABLE] = os.pathsep.join([str(user_folder()), str(BESIDE)])
+
+EXAMPLE = Path(__file__).parents[1] / "scripts" / "example_package"
+_SITE = pytest.StashKey[Path]()
+
+
+def install(source: Path, site: Path) -> None:
+    """What pip leaves of a distribution of modules alone, without pip."""
+    described = tomllib.loads((source / "pyproject.toml").read_text())
+    project = described["project"]
+    for module in described["tool"]["setuptools"]["py-modules"]:
+        shutil.copy(source / f"{module}.py", site)
+    info = site / f"{project['name']}-{project['version']}.dist-info"
+    info.mkdir()
+    metadata = {"Metadata-Version": "2.1", "Name": project["name"], "Version": project["version"]}
+    (info / "METADATA").write_text("".join(f"{k}: {v}\n" for k, v in metadata.items()))
+    lines: list[str] = []
+    for group, members in project["entry-points"].items():
+        lines += [f"[{group}]", *(f"{name} = {target}" for name, target in members.items())]
+    (info / "entry_points.txt").write_text("\n".join(lines) + "\n")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Install the example before a test module asks the registry for names."""
+    site = tempfile.mkdtemp(prefix="site-")
+    config.add_cleanup(lambda: shutil.rmtree(site, ignore_errors=True))
+    install(EXAMPLE, Path(site))
+    sys.path.append(site)
+    config.add_cleanup(lambda: sys.path.remove(site))
+    config.stash[_SITE] = Path(site)
+
+
+@pytest.fixture(scope="session")
+def example_site(pytestconfig: pytest.Config) -> Path:
+    """The folder where the example is installed, for processes of their own."""
+    return pytestconfig.stash[_SITE]
 
 
 def _real(name: str) -> AnnData:
