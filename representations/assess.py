@@ -203,10 +203,13 @@ def _estimate(figures: Sequence[Figure], config: AssessConfig) -> dict[str, Any]
         for _ in range(REPLICATES)
     ]
     chances = [f.chance for f in figures if f.chance is not None]
+    # A rank over unequal weights is lower than over equal ones: replicates are moved to the value.
+    value = float(np.mean(once))
+    low, high = np.quantile(again_b, [0.025, 0.975]) - np.mean(again_b) + value
     return {
-        "value": float(np.mean(once)),
-        "low": float(np.quantile(again_b, 0.025)),
-        "high": float(np.quantile(again_b, 0.975)),
+        "value": value,
+        "low": float(low),
+        "high": float(high),
         "chance": float(np.mean(chances)) if chances else None,
         "n": sum(len(f.values_n) for f in figures),
         "folds": len(figures),

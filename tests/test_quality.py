@@ -198,6 +198,13 @@ def test_the_doctor_finds(monkeypatch, fault):
     assert fault in [check.name for check in checks if not check.ok]
 
 
+def test_the_interval_of_a_rank_holds_its_value():
+    x_nd = np.random.default_rng(0).normal(size=(80, 30))
+    figure = assessing.Figure(values_n=x_nd, combine=quality.effective_rank)
+    found = assessing._estimate([figure], SMALL)
+    assert found["low"] < found["value"] < found["high"]
+
+
 def test_every_replicate_is_of_the_same_cells():
     figure = assessing.Figure(values_n=np.full(30, 0.25), combine=assessing._mean)
     found = assessing._estimate([figure, figure], SMALL)
