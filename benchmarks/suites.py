@@ -179,12 +179,13 @@ def _lineage() -> Suite:
             "10 of their cells: the spread between seeds is that of such draws, not of other "
             "donors. Chance of `stability` deals the same values to the cells anew. `X_paga`: a "
             "Leiden group has the class whose markers it expresses most, none below a quarter of "
-            "a deviation; an edge joins two classes where groups of them are joined. The tree: "
-            "HSC to each of five lineages, erythroid - megakaryocyte, myeloid - DC; recall counts "
-            "its pairs among the classes present. n of `edges_kept` is the pairs of groups that "
-            "all cells or any resample joins; `pairs_joined` and `pairs_known` are what precision "
-            "and recall count, so their intervals, by bootstrap over pairs, are wide. Peers "
-            "(CellRank, Palantir) did not run."
+            "a deviation; two classes are joined where an edge joins groups of them, and a way "
+            "through a group of no class is not counted. The tree: HSC to each of five lineages, "
+            "erythroid - megakaryocyte, myeloid - DC; recall counts its pairs among the classes "
+            "present. n of `edges_kept` is the pairs of groups that all cells or any resample "
+            "joins; `pairs_joined` and `pairs_known` are what precision and recall count, so "
+            "their intervals, by bootstrap over pairs, are wide. Peers (CellRank, Palantir) did "
+            "not run."
         ),
     )
 
