@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from benchmarks import metrics
+from benchmarks.haematopoiesis import LINEAGES
 from benchmarks.suites import suites
 from representations.errors import InputError
 
@@ -18,6 +19,17 @@ HEADLINES = (
     *("time_ratio", "seconds_ours", "seconds_scanpy", "peak_mb_ours", "peak_mb_scanpy"),
     *("fit_transform_s", "transform_cells_per_s"),
     *("subspace_cosine", "knn_recall", "knn_recall_scanpy"),
+    *("spearman_monocle2", "abs_spearman_monocle2"),
+    *(f"pearson_fateid[{lineage}]" for lineage in LINEAGES),
+    *("branches", "lineages_apart", "edges_kept", "edge_confidence", "classes_present"),
+    *(
+        "pairs_joined",
+        "pairs_known",
+        "tree_precision",
+        "tree_recall",
+        "stability",
+        "stability_unsigned",
+    ),
 )
 
 
@@ -34,11 +46,20 @@ def markdown(table: pd.DataFrame, suite: str) -> str:
         lines += [suites.get(suite).note, ""]
     for (task, train, test), section in table.groupby(["task", "train", "test"], sort=True):
         lines += [f"## {_short(str(train))} → {_short(str(test))}: {task}", ""]
-        lines += [f"Trained on `{train}`, tested on `{test}`.", "", *_main(section), ""]
+        lines += [f"Trained on `{train}`, tested on `{test}`.", ""]
+        for part in parts(section, suite):
+            lines += [*_main(part), ""]
         siblings = section[section["metric"].str.startswith("sibling_confusion[")]
         if len(siblings):
             lines += ["Sibling confusion (lower is better):", "", *_siblings(siblings), ""]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def parts(section: pd.DataFrame, suite: str) -> list[pd.DataFrame]:
+    """A section as one table, or one a representation where their figures are not the same."""
+    if suite in suites.names() and suites.get(suite).apart:
+        return [part for _, part in section.groupby("representation", sort=True)]
+    return [section]
 
 
 def _main(section: pd.DataFrame) -> Iterator[str]:

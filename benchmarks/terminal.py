@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -10,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import records
-from benchmarks.markdown import HEADLINES, interval
+from benchmarks.markdown import HEADLINES, interval, parts
 from benchmarks.tidy import tidy
 
 WIDTH, COLUMN_WIDTH = 140, 24
@@ -21,10 +22,11 @@ def show_suite(suite: str, root: Path, *, console: Console | None = None) -> Non
     """Print one table for each task and pair of data sets, best row first, chance last."""
     table = tidy(records.load_all(suite, root))
     for (task, train, test), section in table.groupby(["task", "train", "test"], sort=True):
-        shown = _section(str(task), str(train), str(test), section)
-        # Piped output has no width of its own; narrower than this the figures would wrap.
-        width = max(WIDTH, COLUMN_WIDTH * len(shown.columns), Console().width)
-        (console or Console(width=width)).print(shown)
+        for part in parts(section, suite):
+            shown = _section(str(task), str(train), str(test), part)
+            # Piped output has no width of its own; narrower than this the figures would wrap.
+            width = max(WIDTH, COLUMN_WIDTH * len(shown.columns), Console().width)
+            (console or Console(width=width)).print(shown)
 
 
 def _section(task: str, train: str, test: str, section: pd.DataFrame) -> Table:
@@ -45,11 +47,11 @@ def _section(task: str, train: str, test: str, section: pd.DataFrame) -> Table:
         for key, rows in section.groupby(["model", "representation", "variant"])
     ]
     for figures, (model, representation, variant) in sorted(
-        runs, key=lambda run: -float(run[0][columns[0]]["value"])
+        runs, key=lambda run: -float(_lead(run[0], columns)["value"])
     ):
         changed = ", ".join(f"{k}={v}" for k, v in json.loads(variant).items())
         cells = [interval(figures[name]) if name in figures else "" for name in columns]
-        lead = figures[columns[0]]
+        lead = _lead(figures, columns)
         gap = _gap(lead) if str(lead["reference"]).startswith("ridge") else ""
         shown.add_row(model, representation.removeprefix("X_"), changed, *cells, *[gap] * compared)
     chance = section.groupby("metric")["chance"].mean()
@@ -57,6 +59,11 @@ def _section(task: str, train: str, test: str, section: pd.DataFrame) -> Table:
         line = (f"{chance[name]:.3f}" for name in columns)
         shown.add_row("chance line", "", "", *line, *[""] * compared)
     return shown
+
+
+def _lead(figures: Mapping[str, pd.Series], columns: Sequence[str]) -> pd.Series:
+    """The first figure shown that a row has: a row may lack some."""
+    return next(figures[name] for name in columns if name in figures)
 
 
 def _gap(row: pd.Series) -> str:
