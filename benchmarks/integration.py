@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from benchmarks.setting import INTEGRATED, Setting
-from benchmarks.suites import BLOCKS
+from benchmarks.suites.representations import BLOCKS
 from representations.block_weights import tune_weights
 from representations.integrate import Integrated, IntegratedConfig
 

@@ -1,0 +1,56 @@
+"""What a suite is, and what several of them share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from representations.errors import InputError
+from representations.family import Family
+
+SEEDS_FULL, SEEDS_QUICK = 5, 2
+OURS = "DiffMapProteinCLIP"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One line of a table, before seeds; ``variant`` holds only what differs from the base."""
+
+    task: str
+    train: str
+    test: str
+    representation: str
+    model: str
+    variant: Mapping[str, str | int] = field(default_factory=dict)
+    quick: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Suite:
+    """A named, frozen grid; ``note`` is what a reader of its table must know.
+
+    ``apart``: representations answer different questions, and each has a table of its own.
+    """
+
+    name: str
+    title: str
+    rows: tuple[Row, ...]
+    note: str = ""
+    apart: bool = False
+
+    def select(self, profile: str) -> tuple[Row, ...]:
+        """Rows of a profile, ``quick`` or ``full``."""
+        if profile not in ("quick", "full"):
+            raise InputError(f"no profile {profile!r}; known: full, quick")
+        return tuple(row for row in self.rows if profile == "full" or row.quick)
+
+
+suites: Family[Suite] = Family("suite", package="benchmarks.suites")
+
+# (task, train, test, in the quick profile)
+PAIRS = (
+    ("align_adt", "teaseq", "teaseq", True),
+    ("align_adt", "teaseq", "pbmc10k_cite", True),
+    ("align_rna", "teaseq", "pbmc3k", True),
+    ("align_rna", "teaseq", "kang", False),
+)
