@@ -38,7 +38,7 @@ class Coordinates:
     points: pd.DataFrame
     about: dict[str, str]
 
-    required: ClassVar[tuple[str, ...]] = ("dataset", "n", "model", "representation")
+    required: ClassVar[tuple[str, ...]] = ("dataset", "n", "model", "representation", "seed")
 
 
 def coordinates(row: Row = ROW, *, seed: int = 0) -> Coordinates:

@@ -142,7 +142,10 @@ def _fold(
     if labels is not None:
         types_n = adata.obs[labels].to_numpy().astype(str)[rows]
         share_n = pd.Series(types_n).map(pd.Series(types_n).value_counts() - 1).to_numpy()
-        shares["purity"] = (quality.purity(near_nk, types_n), float(share_n.mean() / len(rows)))
+        shares["purity"] = (
+            quality.purity(near_nk, types_n),
+            float(share_n.mean() / (len(rows) - 1)),
+        )
         found |= _typed(x_nd, types_n, config)
     for name, (values_n, chance) in shares.items():
         found[name] = Figure(values_n=values_n, combine=_mean, chance=chance)

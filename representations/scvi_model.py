@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import io
 import logging
+import random
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext, redirect_stdout
@@ -148,6 +149,7 @@ def contained(seed: int, *, progress: bool) -> Iterator[None]:
     levels = [logger.level for logger in loggers]
     # Early stopping prints its reason whether or not progress is asked for.
     quiet = nullcontext() if progress else redirect_stdout(io.StringIO())
+    numbers = np.random.get_state(), random.getstate()  # noqa: NPY002 - libraries draw from them
     try:
         for logger in loggers:
             logger.setLevel(logging.ERROR)
@@ -159,6 +161,8 @@ def contained(seed: int, *, progress: bool) -> Iterator[None]:
             torch.manual_seed(seed)  # noqa: TID251 - forked: the caller's state is restored
             yield
     finally:
+        np.random.set_state(numbers[0])  # noqa: NPY002
+        random.setstate(numbers[1])
         cudnn.benchmark, cudnn.deterministic = flags
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)

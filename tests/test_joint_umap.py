@@ -18,7 +18,7 @@ from clip_align.pairs import PairedCells
 from representations.errors import InputError
 
 ABOUT = {"dataset": "teaseq@abc", "n": "60", "model": "DiffMapProteinCLIP"}
-ABOUT |= {"representation": "X_pca", "umap": "cosine: 15 neighbours"}
+ABOUT |= {"representation": "X_pca", "seed": "0", "umap": "cosine: 15 neighbours"}
 
 
 def some(types=("NK", "B naive", "martian"), n=60):
