@@ -132,7 +132,8 @@ def test_a_table_of_true_types_is_better_than_one_of_shuffled_types():
     for metric in ("purity", "probe_macro_f1", "purity[a|b]"):
         assert true.loc[metric, "low"] > 0.8 > false.loc[metric, "high"], metric
         assert true.loc[metric, "low"] <= true.loc[metric, "value"] <= true.loc[metric, "high"]
-    assert false.loc["purity", "low"] < false.loc["purity", "chance"] < false.loc["purity", "high"]
+    shuffled = false.loc["purity"]  # within four standard errors
+    assert abs(shuffled["value"] - shuffled["chance"]) < shuffled["high"] - shuffled["low"]
     assert true.loc["reached", "value"] == 1
     assert true.loc["ilisi", "value"] > 1.7
     assert true.loc["purity", "n"] == 240
