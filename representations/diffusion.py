@@ -22,6 +22,7 @@ from representations.registry import register
 from representations.saved import part, prefixed
 
 TOLERANCE = 0  # machine precision: looser, Lanczos finds one vector of an eigenvalue that has two
+DENSE_UP_TO = 100  # cells: exact where Lanczos may still miss the second of two equal eigenvalues
 MIN_EIGENVALUE = 0.01  # a placed cell divides by it
 
 
@@ -69,8 +70,7 @@ def diffusion_basis(
     kernel = _scale(weights_nn, density_n, density_n)
     degree_n = row_sums(kernel)
     symmetric = _scale(kernel, np.sqrt(degree_n), np.sqrt(degree_n))
-    start = np.random.default_rng(seed).uniform(-1, 1, n)
-    values, vectors = eigsh(symmetric, k=n_components + 1, which="LA", v0=start, tol=TOLERANCE)
+    values, vectors = _leading(symmetric, n_components + 1, seed)
     order = np.argsort(-values)[1:]
     usable = int((values[order] >= MIN_EIGENVALUE).sum())
     if usable < n_components:
@@ -84,6 +84,19 @@ def diffusion_basis(
     return DiffusionBasis(
         values_c=values[order], vectors_nc=vectors_nc, density_n=density_n, degree_n=degree_n
     )
+
+
+def _leading(symmetric: sp.csr_matrix, k: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """The ``k`` largest eigenvalues and their vectors."""
+    n = symmetric.shape[0]
+    if n <= DENSE_UP_TO:
+        values, vectors = np.linalg.eigh(symmetric.toarray())
+        return values[-k:], vectors[:, -k:]
+    rng = np.random.default_rng(seed)
+    found: tuple[np.ndarray, np.ndarray] = eigsh(
+        symmetric, k=k, which="LA", v0=rng.uniform(-1, 1, n), tol=TOLERANCE, rng=rng
+    )
+    return found
 
 
 @dataclass(frozen=True, kw_only=True)
