@@ -67,7 +67,7 @@ class IntegratedConfig:
 
 @register
 class Integrated(Representation):
-    """Blocks side by side, columns scaled robustly, blocks to given shares of the variance.
+    """Blocks side by side, each clipped robustly and given a stated share of the variance.
 
     Each column has the median of the training cells subtracted and is clipped to ``clip`` of their
     robust deviations (interquartile range / 1.349), and each block is divided by the root of its
