@@ -90,7 +90,7 @@ class TaskCells:
 
     def fitted(self, representation: str, panel_genes: str) -> Representation:
         """A representation by itself, fitted on training cells once."""
-        key = (representation, panel_genes)
+        key = (representation.removeprefix("X_"), panel_genes)
         if key not in self._fits:
             shown = self.shown(self.part("train"), panel_genes)
             self._fits[key] = self._new(representation).fit(shown)

@@ -18,11 +18,15 @@ from representations.base import Coordinates
 
 @dataclass(frozen=True, kw_only=True)
 class Figure:
-    """Values a cell, how they become one, what no skill scores."""
+    """Values a cell, how they become one, what no skill scores.
+
+    ``rows`` are the cells behind the values, among those that are reached; None: all of them.
+    """
 
     values_n: np.ndarray
     combine: Callable[[np.ndarray, np.ndarray], float]
     chance: float | None = None
+    rows: np.ndarray | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +85,9 @@ def _typed(
         both_n = np.array(list(zip(true_n, said_n, strict=True)), dtype=object)
         # A guess by the shares of the types is right as often as a type is frequent.
         chance = 1 / len(np.unique(true_n))
-        found["probe_macro_f1"] = Figure(values_n=both_n, combine=macro_f1, chance=chance)
+        found["probe_macro_f1"] = Figure(
+            values_n=both_n, combine=macro_f1, chance=chance, rows=np.flatnonzero(known_n)
+        )
     for first, second, name in held.siblings:
         side_n = np.where(np.isin(types_n, list(first)), 1, 0)
         side_n = np.where(np.isin(types_n, list(second)), 2, side_n)
@@ -90,7 +96,9 @@ def _typed(
             near = quality.neighbours(x_nd[pair_n], k)
             own_n = quality.purity(near, side_n[pair_n])
             weighed = np.c_[own_n, side_n[pair_n] == 1]
-            found[f"purity[{name}]"] = Figure(values_n=weighed, combine=balanced, chance=0.5)
+            found[f"purity[{name}]"] = Figure(
+                values_n=weighed, combine=balanced, chance=0.5, rows=np.flatnonzero(pair_n)
+            )
     return found
 
 
@@ -146,7 +154,7 @@ def _mixed(
         code_n = np.unique(types_n, return_inverse=True)[1]
         found["bras"] = Figure(
             values_n=np.c_[score_n, code_n][known_n], combine=over_types,
-            chance=over_types(np.c_[dealt_score_n, code_n][np.isfinite(dealt_score_n)]),
+            rows=np.flatnonzero(known_n), chance=over_types(np.c_[dealt_score_n, code_n][np.isfinite(dealt_score_n)]),
         )  # fmt: skip
         inside_n = mixing.connected(x_nd, types_n)
         found["graph_connectivity"] = Figure(values_n=np.c_[inside_n, code_n], combine=over_types)
