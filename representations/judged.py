@@ -48,14 +48,17 @@ class Held:
 def figures(held: Held, *, k: int, folds: int, seed: int) -> dict[str, Figure]:
     """Every figure of the cells that are reached; ``folds`` are those of the linear probe.
 
-    A sibling pair is judged where either side has more than ``k`` cells.
+    A sibling pair is judged where either side has more than ``k`` cells; where no more than
+    ``2 * k`` cells are reached there is nothing to judge but that.
     """
     seen_n = held.placed.reached_n
     x_nd, expression_ng = held.placed.x_nd[seen_n], held.expression_ng[seen_n]
-    near_nk, n = quality.neighbours(x_nd, k), int(seen_n.sum())
+    found = {"reached": Figure(values_n=seen_n.astype(float), combine=mean)}
+    if (n := int(seen_n.sum())) <= 2 * k:
+        return found
+    near_nk = quality.neighbours(x_nd, k)
     true_nk = quality.neighbours(expression_ng, k)
     trust_n = quality.trustworthiness(x_nd, expression_ng, k)
-    found = {"reached": Figure(values_n=seen_n.astype(float), combine=mean)}
     if held.types_n is not None:
         found |= _typed(x_nd, near_nk, held, k=k, folds=folds, seed=seed)
     chance = k / (n - 1)
@@ -154,7 +157,8 @@ def _mixed(
         code_n = np.unique(types_n, return_inverse=True)[1]
         found["bras"] = Figure(
             values_n=np.c_[score_n, code_n][known_n], combine=over_types,
-            rows=np.flatnonzero(known_n), chance=over_types(np.c_[dealt_score_n, code_n][np.isfinite(dealt_score_n)]),
+            rows=np.flatnonzero(known_n),
+            chance=over_types(np.c_[dealt_score_n, code_n][np.isfinite(dealt_score_n)]),
         )  # fmt: skip
         inside_n = mixing.connected(x_nd, types_n)
         found["graph_connectivity"] = Figure(values_n=np.c_[inside_n, code_n], combine=over_types)
