@@ -64,7 +64,7 @@ def page(table: pd.DataFrame, *, title: str, note: str = "") -> Figure:
     style = {"font.family": "DejaVu Sans", "axes.edgecolor": FAINT, "xtick.color": FAINT}
     with sns.axes_style("ticks", rc=style):
         high = sum(rows) * panel + 0.3 * len(themes) + 1.15
-        layout = ConstrainedLayoutEngine(rect=(0.006, 0, 0.988, 1 - 1.0 / high), h_pad=0.03)
+        layout = ConstrainedLayoutEngine(rect=(0.006, 0, 0.988, 1 - 1.0 / high), h_pad=0.03, wspace=0.05)
         figure = Figure(figsize=(WIDTH, high), layout=layout)
         FigureCanvasAgg(figure)
         parts = figure.subfigures(len(themes), 1, squeeze=False, height_ratios=rows)[:, 0]
