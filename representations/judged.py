@@ -48,8 +48,8 @@ class Held:
 def figures(held: Held, *, k: int, folds: int, seed: int) -> dict[str, Figure]:
     """Every figure of the cells that are reached; ``folds`` are those of the linear probe.
 
-    A sibling pair is judged where either side has more than ``k`` cells; where no more than
-    ``2 * k`` cells are reached there is nothing to judge but that.
+    A type and a side of a sibling pair need more than ``k`` cells; where no more than ``2 * k``
+    cells are reached there is nothing to judge but that.
     """
     seen_n = held.placed.reached_n
     x_nd, expression_ng = held.placed.x_nd[seen_n], held.expression_ng[seen_n]
@@ -75,12 +75,21 @@ def figures(held: Held, *, k: int, folds: int, seed: int) -> dict[str, Figure]:
 def _typed(
     x_nd: np.ndarray, near_nk: np.ndarray, held: Held, *, k: int, folds: int, seed: int
 ) -> dict[str, Figure]:
-    """Purity, the probe over all types that are in every fold, and purity within sibling pairs."""
+    """Purity of all and of each type, the probe over all types that are in every fold, siblings.
+
+    A sibling pair is judged among its own cells alone.
+    """
     assert held.types_n is not None  # noqa: S101 - asked by the caller
     types_n = held.types_n[held.placed.reached_n].astype(str)
     counts = pd.Series(types_n).value_counts()
     share_n = (pd.Series(types_n).map(counts).to_numpy() - 1) / (len(types_n) - 1)
-    found = {"purity": _mean(quality.purity(near_nk, types_n), float(share_n.mean()))}
+    pure_n = quality.purity(near_nk, types_n)
+    found = {"purity": _mean(pure_n, float(share_n.mean()))}
+    for name in sorted(counts[counts > k].index):
+        rows = np.flatnonzero(types_n == name)
+        found[f"purity_of[{name}]"] = Figure(
+            values_n=pure_n[rows], combine=mean, chance=float(share_n[rows].mean()), rows=rows
+        )
     known_n = np.isin(types_n, counts[counts >= folds].index)
     true_n = types_n[known_n]
     if len(np.unique(true_n)) > 1:

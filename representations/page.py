@@ -38,6 +38,7 @@ THEMES = (
     ("Stability", ("neighbour_stability[", "aligned_stability[")),
     ("Batches mixed", ("ilisi", "bras", "kbet", "graph_connectivity", "pcr_comparison")),
 )
+OF_TYPE = "purity_of["
 INK, FAINT, RULE, CHANCE = "#22262b", "#7b828c", "#e7e9ec", "#c0392b"
 COLOURS = ("#2f6db3", "#d98c21", "#3f9a6b", "#8a5fb0")
 COLUMNS, WIDTH = 4, 15.0
@@ -46,8 +47,8 @@ COLUMNS, WIDTH = 4, 15.0
 def page(table: pd.DataFrame, *, title: str, note: str = "") -> Figure:
     """Dots with 95 % intervals and their numbers; a red mark is what no skill scores.
 
-    Representations are ordered by the first figure, the best on top. Figures that are 1 for all are
-    left to the table.
+    Representations are ordered by the first figure, the best on top. The purity of each type, and
+    figures that are 1 for all, are left to the table.
     """
     import seaborn as sns
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -64,7 +65,9 @@ def page(table: pd.DataFrame, *, title: str, note: str = "") -> Figure:
     style = {"font.family": "DejaVu Sans", "axes.edgecolor": FAINT, "xtick.color": FAINT}
     with sns.axes_style("ticks", rc=style):
         high = sum(rows) * panel + 0.3 * len(themes) + 1.15
-        layout = ConstrainedLayoutEngine(rect=(0.006, 0, 0.988, 1 - 1.0 / high), h_pad=0.03, wspace=0.05)
+        layout = ConstrainedLayoutEngine(
+            rect=(0.006, 0, 0.988, 1 - 1.0 / high), h_pad=0.03, wspace=0.05
+        )
         figure = Figure(figsize=(WIDTH, high), layout=layout)
         FigureCanvasAgg(figure)
         parts = figure.subfigures(len(themes), 1, squeeze=False, height_ratios=rows)[:, 0]
@@ -79,7 +82,8 @@ def page(table: pd.DataFrame, *, title: str, note: str = "") -> Figure:
 def _themes(table: pd.DataFrame) -> list[tuple[str, list[str]]]:
     """Figures by what they are about, in order; what is 1 everywhere says nothing."""
     lowest = table.groupby("metric")["low"].min()
-    known = [m for m in dict.fromkeys(table["metric"]) if m != "reached" or lowest[m] < 1]
+    known = [m for m in dict.fromkeys(table["metric"]) if not m.startswith(OF_TYPE)]
+    known = [m for m in known if m != "reached" or lowest[m] < 1]
     themes, told = [], set()
     for theme, prefixes in THEMES:
         found = [

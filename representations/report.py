@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from representations.io import atomic_path, atomic_write, explained_disk_errors
-from representations.page import page
+from representations.page import OF_TYPE, page
 
 
 def write(table: pd.DataFrame, folder: str | Path, *, title: str) -> list[Path]:
@@ -26,7 +26,17 @@ def write(table: pd.DataFrame, folder: str | Path, *, title: str) -> list[Path]:
 
 
 def markdown(table: pd.DataFrame) -> str:
-    """A row a representation, a column a figure with its 95 % interval."""
+    """A row a representation, a column a figure with its 95 % interval; types in a table apart."""
+    typed = table["metric"].str.startswith(OF_TYPE)
+    names = table.loc[typed, "metric"].str.removeprefix(OF_TYPE).str.removesuffix("]")
+    parts = ["\n".join(_lines(table[~typed]))]
+    if typed.any():
+        of_types = table[typed].assign(metric=names)
+        parts += ["Neighbours of a cell's own type, by type:", "\n".join(_lines(of_types))]
+    return "\n\n".join([*parts, _held_out(table)])
+
+
+def _lines(table: pd.DataFrame) -> list[str]:
     metrics = list(dict.fromkeys(table["metric"]))
     lines = [f"| | {' | '.join(metrics)} |", f"|---|{'---:|' * len(metrics)}"]
     for name, rows in table.groupby("representation", sort=False):
@@ -36,8 +46,7 @@ def markdown(table: pd.DataFrame) -> str:
     chance = table.groupby("metric")["chance"].mean()
     known = ["" if np.isnan(chance[metric]) else f"{chance[metric]:.3f}" for metric in metrics]
     lines.append(f"| *chance* | {' | '.join(known)} |")
-    lines += ["", _held_out(table)]
-    return "\n".join(lines)
+    return lines
 
 
 def _held_out(table: pd.DataFrame) -> str:

@@ -142,6 +142,10 @@ def test_a_table_of_true_types_is_better_than_one_of_shuffled_types():
     assert true.loc["ilisi", "value"] > 0.7
     assert true.loc["bras", "value"] > 0.7
     assert true.loc["purity", "n"] == 240
+    for name in "abc":
+        figure = true.loc[f"purity_of[{name}]"]
+        assert figure["low"] > 0.8 > 0.5 > figure["chance"]
+        assert figure["n"] == (adata.obs["type"] == name).sum()
     assert "ilisi" not in false.index
 
 
