@@ -77,14 +77,13 @@ def batch_share(x_nd: np.ndarray, batch_n: np.ndarray, weight_n: np.ndarray) -> 
     Principal component regression over all components (Buettner 2019), which no rotation changes.
     """
     x_nd = np.asarray(x_nd, dtype=np.float64)
-    codes_n = np.unique(batch_n, return_inverse=True)[1]
-    mean_d = np.average(x_nd, axis=0, weights=weight_n)
-    total = float((weight_n * ((x_nd - mean_d) ** 2).sum(axis=1)).sum())
-    size_b = np.bincount(codes_n, weights=weight_n)
-    sum_bd = np.zeros((len(size_b), x_nd.shape[1]))
-    np.add.at(sum_bd, codes_n, x_nd * weight_n[:, None])
-    between = (size_b[:, None] * (sum_bd / size_b[:, None] - mean_d) ** 2).sum()
-    return float(between / total) if total > 0 else 0.0
+    x_nd = x_nd - x_nd.mean(axis=0)
+    weight_bn = (batch_n == np.unique(batch_n)[:, None]) * weight_n
+    sum_bd, size_b = weight_bn @ x_nd, weight_bn.sum(axis=1)
+    middle = float((sum_bd.sum(axis=0) ** 2).sum() / weight_n.sum())
+    total = float(weight_n @ np.einsum("nd,nd->n", x_nd, x_nd)) - middle
+    between = float(((sum_bd**2).sum(axis=1) / size_b).sum()) - middle
+    return between / total if total > 0 else 0.0
 
 
 def pcr_comparison(

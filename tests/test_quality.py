@@ -12,6 +12,7 @@ from anndata import AnnData
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.manifold import trustworthiness
+from sklearn.metrics import f1_score
 
 from representations import assess as assessing
 from representations import doctor, judged, quality, registry, stability
@@ -196,6 +197,14 @@ def test_chance_is_what_dealing_anew_scores():
         if figure.chance is not None:
             value = figure.combine(figure.values_n, np.ones(len(figure.values_n)))
             assert value == pytest.approx(figure.chance, abs=0.07), name
+
+
+def test_macro_f1_is_that_of_sklearn():
+    rng = np.random.default_rng(0)
+    both_n, weight_n = rng.integers(5, size=(60, 2)), rng.exponential(size=60)
+    both_n[both_n[:, 0] == 3, 0] = 2  # a label that is only said
+    expected = f1_score(*both_n.T, average="macro", sample_weight=weight_n, zero_division=0)
+    assert judged.macro_f1(both_n, weight_n) == pytest.approx(expected)
 
 
 def test_a_weighted_median_is_that_of_repeated_values():
