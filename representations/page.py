@@ -45,7 +45,7 @@ COLUMNS, WIDTH = 4, 15.0
 
 
 def page(table: pd.DataFrame, *, title: str, note: str = "") -> Figure:
-    """Dots with 95 % intervals and their numbers; a red mark is what no skill scores.
+    """Dots with 95 % intervals and their numbers; a red mark is neighbours or labels at random.
 
     Representations are ordered by the first figure, the best on top. The purity of each type, and
     figures that are 1 for all, are left to the table.
@@ -156,7 +156,9 @@ def _legend(figure: Figure, sets: Sequence[str], high: float) -> None:
                label=f"{name or 'mean'}, 95 % interval")
         for i, name in enumerate(sets)
     ]  # fmt: skip
-    handles.append(Line2D([], [], color=CHANCE, marker="|", ls="", ms=9, mew=1.6, label="no skill"))
+    handles.append(
+        Line2D([], [], color=CHANCE, marker="|", ls="", ms=9, mew=1.6, label="at random")
+    )
     figure.legend(
         handles=handles, ncols=len(handles), frameon=False, fontsize=9.5, loc="center right",
         bbox_to_anchor=(0.995, 1 - 0.34 / high), labelcolor=INK,
@@ -169,7 +171,8 @@ def name_of(metric: str) -> str:
     if metric in NAMES or base != "purity":
         return NAMES.get(metric, metric)
     first, _, second = pair.rstrip("]").partition("|")
-    return f"{first} | {second}: own kind"
+    short = [name if len(name) <= 18 else f"{name[:17]}…" for name in (first, second)]
+    return f"{short[0]} | {short[1]}"
 
 
 def number(value: float) -> str:
