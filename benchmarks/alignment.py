@@ -60,8 +60,10 @@ class AlignmentTask:
             donors_n=self.cells.donors(),
         )
         ended = time.perf_counter()
+        lost = self.cells.unreached.get((row.representation, setting))
         return Outcome(
             metrics=metrics,
+            facts={} if lost is None else {"unreached": str(lost)},
             timings={
                 "features_s": prepared - started,
                 "fit_s": fitted - prepared,

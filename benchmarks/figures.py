@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pandas as pd
+from matplotlib.figure import Figure
+
 from benchmarks import joint_figure, joint_umap, plots, records
 from benchmarks.tidy import tidy
+from representations.page import page
 
 # (suite, metric, title): the figures that a person would put in a talk
 FIGURES = (
@@ -32,7 +36,26 @@ def write_figures(root: Path, folder: Path) -> list[Path]:
         written.append(
             plots.save_png(plots.talk_figure(shown, metric=metric, title=title, note=NOTE), path)
         )
+    judged = records.load_all("quality", root)
+    if judged:
+        picture = quality_page(tidy(judged))
+        written.append(plots.save_png(picture, folder / "representations_quality.png"))
     points = root / joint_umap.FILE
     if points.exists():
         written.append(plots.save_png(joint_figure.draw(points), folder / "joint_umap.png"))
     return written
+
+
+def quality_page(table: pd.DataFrame) -> Figure:
+    """What representations keep and lose, all data sets in the same panels."""
+    table = table.assign(set=table["train"].str.partition("@")[0])
+    sets = list(dict.fromkeys(table.sort_values("train", ascending=False, kind="stable")["set"]))
+    cells = {name: int(table.loc[table["set"] == name, "n"].max()) for name in sets}
+    seeds = {name: int(table.loc[table["set"] == name, "seeds"].max()) for name in sets}
+    words = [f"{name}: {cells[name]:,} test cells, {seeds[name]} seeds" for name in sets]
+    table = pd.concat([table[table["set"] == name] for name in sets])
+    return page(
+        table, title="What each representation keeps and loses",
+        note=f"Fitted on training cells without the panel's genes, judged on test cells. "
+        f"{'; '.join(words)}. Best at the top by the first panel.",
+    )  # fmt: skip

@@ -10,6 +10,7 @@ import pandas as pd
 
 from benchmarks import metrics
 from benchmarks.haematopoiesis import LINEAGES
+from benchmarks.siblings import AXES
 from benchmarks.suites import suites
 from representations.errors import InputError
 
@@ -30,6 +31,11 @@ HEADLINES = (
         "stability",
         "stability_unsigned",
     ),
+    *("purity", "probe_macro_f1", *(f"purity[{a.first}|{a.second}]" for a in AXES)),
+    *("neighbour_recall", "trustworthiness", "effective_rank"),
+    *("neighbour_stability[seed]", "neighbour_stability[subsample]"),
+    *("aligned_stability[seed]", "aligned_stability[subsample]"),
+    *("ilisi", "bras", "graph_connectivity", "pcr_comparison", "reached"),
 )
 
 

@@ -40,6 +40,7 @@ class TaskCells:
         self.train_name, self.test_name, self.seed, self.view = train, test, seed, view
         self._fits: dict[tuple[str, str], Representation] = {}
         self._known: dict[tuple[str, str, Setting], PairedCells] = {}
+        self.unreached: dict[tuple[str, Setting], int] = {}
 
     @cached_property
     def split(self) -> Split:
@@ -90,7 +91,7 @@ class TaskCells:
 
     def fitted(self, representation: str, panel_genes: str) -> Representation:
         """A representation by itself, fitted on training cells once."""
-        key = (representation, panel_genes)
+        key = (representation.removeprefix("X_"), panel_genes)
         if key not in self._fits:
             shown = self.shown(self.part("train"), panel_genes)
             self._fits[key] = self._new(representation).fit(shown)
@@ -144,7 +145,10 @@ class TaskCells:
         return self._known[key]
 
     def test_pairs(self, representation: str, setting: Setting) -> PairedCells:
-        """Test pairs as a setting has them, on the scale of the training cells."""
+        """Test pairs as a setting has them, on the scale of the training cells.
+
+        How many of them the representation cannot reach is then in ``unreached``.
+        """
         if representation == "none":
             return self._pairs(self.query, _no_features(self.query))
         rep = self.features(representation, setting)
@@ -153,10 +157,13 @@ class TaskCells:
             # its cells makes them, so they are brought to the width of the training columns.
             shown = self.shown(self.query, setting.panel_genes)
             own_nd = self._new(representation).fit_transform(shown)
+            lost_n = ~own_nd.any(axis=1)
             known_nd = rep.transform(self.part("train"))
             cell_nd = match_moments(own_nd, known_nd.mean(axis=0), known_nd.std(axis=0))
         else:
-            cell_nd = rep.transform(self.query, statistics=setting.query_statistics)
+            placed = rep.place(self.query, statistics=setting.query_statistics)
+            cell_nd, lost_n = placed.x_nd, ~placed.reached_n
+        self.unreached[representation, setting] = int(lost_n.sum())
         pairs = self._pairs(self.query, cell_nd)
         if setting.query_statistics == "own":
             train_nm = self.markers_of(self.part("train"))

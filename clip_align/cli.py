@@ -16,6 +16,7 @@ from clip_align.markers.profile import View
 from clip_align.train_file import FileTraining, train_file
 from representations.base import Statistics
 from representations.console import say_remarks
+from representations.coverage import MIN_GENE_SHARE, min_gene_share
 
 Data = Annotated[Positional[Path], arg(metavar="DATA.h5ad")]
 RunFolder = Annotated[Positional[Path], arg(metavar="RUN")]
@@ -73,6 +74,7 @@ def embed(
     *,
     out: OutFile,
     statistics: Statistics = "train",
+    least_genes: Annotated[float, arg(name="min-gene-share")] = MIN_GENE_SHARE,
     overwrite: bool = False,
 ) -> None:
     """Embed the cells of a file with a trained run; write them to another file.
@@ -82,9 +84,12 @@ def embed(
         query: Gene symbols or Ensembl ids, raw or log-normalised counts.
         out: File to write: the query with embeddings and cell types.
         statistics: Scales of training, or the query's own: helps across laboratories.
+        least_genes: Share of the genes of the fit that the query must have.
         overwrite: Replace a file that is there.
     """
-    say_remarks(embed_file(run, query, out, statistics=statistics, overwrite=overwrite))
+    with min_gene_share(least_genes):
+        remarks = embed_file(run, query, out, statistics=statistics, overwrite=overwrite)
+    say_remarks(remarks)
     print(f"{out}: written")
 
 

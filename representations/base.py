@@ -5,7 +5,6 @@ Shapes: ``n`` cells, ``d`` coordinates.
 
 from __future__ import annotations
 
-import importlib.metadata
 import json
 from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass, field, fields
@@ -15,8 +14,10 @@ from typing import Any, ClassVar, Literal, Self, get_args
 import numpy as np
 from anndata import AnnData
 
+from representations.coverage import genes_here
 from representations.errors import InputError
 from representations.keys import Obs, Obsm
+from representations.provenance import distribution_of
 from representations.saved import damaged, read_saved, write_saved
 
 Statistics = Literal["train", "own"]
@@ -39,7 +40,8 @@ class Coordinates:
 class FitRecord:
     """What a fit saw: the training cells, its parameters, its backend, and the labels it used.
 
-    ``columns`` names the coordinates.
+    ``columns`` names the coordinates; ``package`` and ``version`` are of the distribution whose
+    representation it is, ours or another.
     """
 
     cells: tuple[str, ...]
@@ -48,7 +50,8 @@ class FitRecord:
     labels_used: tuple[str, ...] = ()
     backend: str = ""
     facts: dict[str, Any] = field(default_factory=dict)
-    version: str = field(default_factory=lambda: importlib.metadata.version("clip_align"))
+    package: str = ""
+    version: str = ""
 
 
 class Representation(ABC):
@@ -58,11 +61,13 @@ class Representation(ABC):
     calls is here. Facts that ``_fit`` returns under ``backend``, ``labels_used`` and ``columns``
     become fields of the record. ``statistics`` says whose gene means and deviations scale a query:
     ``"train"`` places each cell on its own; ``"own"`` uses the unlabelled query cells as a group
-    and is therefore transductive, to be declared wherever it is used.
+    and is therefore transductive, to be declared wherever it is used. ``progress`` asks a fit that
+    takes long to show how it goes on.
     """
 
     name: ClassVar[str]
     Config: ClassVar[type]
+    progress: bool = False
 
     def __init__(self, config: Any = None) -> None:
         self.config = config if config is not None else self.Config()
@@ -117,7 +122,10 @@ class Representation(ABC):
         self._record = None  # a fit that fails halfway leaves nothing that could be used
         fitted, facts = self._fit(adata)
         numbered = (f"{self.name}_{i}" for i in range(fitted.x_nd.shape[1]))
+        package, version = distribution_of(type(self).__module__, type(self).__qualname__)
         self._record = FitRecord(
+            package=package,
+            version=version,
             cells=tuple(map(str, adata.obs_names)),
             params=_as_json(asdict(self.config)),
             columns=tuple(facts.pop("columns", numbered)),
@@ -133,8 +141,9 @@ class Representation(ABC):
         Raises
         ------
         InputError
-            Not fitted, repeated names, unusable counts, too few of the genes of the fit, or
-            ``statistics="own"`` for a single cell.
+            Not fitted, repeated names, unusable counts, under half of the genes of the fit (see
+            :func:`representations.coverage.min_gene_share`), or ``statistics="own"`` for a single
+            cell.
         """
         _ = self.record
         check_cells(adata, at_least=0)
@@ -142,6 +151,7 @@ class Representation(ABC):
             raise InputError(f"statistics={statistics!r} is unknown; give 'train' or 'own'")
         if statistics == "own" and adata.n_obs == 1:
             raise InputError("statistics='own' needs at least 2 cells, got 1; use 'train'")
+        genes_here(self.genes, adata.var_names)
         return _tidy(self._place(adata, statistics))
 
     def transform(self, adata: AnnData, *, statistics: Statistics = "train") -> np.ndarray:
@@ -181,6 +191,7 @@ class Representation(ABC):
             "backend": self.record.backend,
             "labels_used": list(self.record.labels_used),
             "n_fitted": len(self.record.cells),
+            "package": self.record.package,
             "version": self.record.version,
         }
         return target if copy else None

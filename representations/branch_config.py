@@ -33,7 +33,8 @@ class BranchConfig(GraphConfig):
         Cells of a terminal state that is given by one cell or found; fewer where all states
         together would be more than a quarter of the cells.
     steepness
-        How much less a step back counts, per unit of the longest pseudotime (``forward``).
+        How much less a step back counts, per unit of the longest pseudotime (``forward``); given
+        without a root it is refused, for there is no direction then.
     n_bootstraps
         Replicates behind the confidence; 0 for none. Each costs an eigendecomposition and a solve.
     """
@@ -64,6 +65,11 @@ class BranchConfig(GraphConfig):
             raise InputError(f"min_support={self.min_support}: give a share from 0 to 1")
         if not 0 <= self.steepness <= 1000:
             raise InputError(f"steepness={self.steepness}: give a number from 0 to 1000")
+        if self.root is None and self.steepness != type(self).steepness:
+            raise InputError(
+                f"steepness={self.steepness} directs the walk, which needs a root: name a training "
+                "cell in root, or leave steepness as it is"
+            )
         if len(set(self.terminals)) < len(self.terminals):
             raise InputError("terminals names a state twice: give each once")
         object.__setattr__(self, "terminals", tuple(self.terminals))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from anndata import AnnData
 
 from representations.base import Representation, Statistics
 from representations.console import say_remarks
+from representations.coverage import MIN_GENE_SHARE, min_gene_share
 from representations.errors import InputError, naming
 from representations.genes import to_symbols
 from representations.h5ad import write_h5ad
@@ -23,6 +25,7 @@ from representations.quality_cli import doctor, report
 from representations.query import prepare, read_h5ad
 from representations.registry import get, load, names
 from representations.saved import check_saved
+from representations.settings import configured
 
 Overwrite = Annotated[bool, tyro.conf.FlagCreatePairsOff]
 
@@ -52,7 +55,9 @@ def fit(
     name: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="NAME")],
     train: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="TRAIN.h5ad")],
     out: Annotated[Path, tyro.conf.arg(aliases=["-o"], metavar="FOLDER")],
+    settings: Annotated[tuple[str, ...], tyro.conf.arg(name="set", metavar="KEY=VALUE ...")] = (),
     exclude_genes: Annotated[Path | None, tyro.conf.arg(metavar="PATH")] = None,
+    progress: bool = True,
     overwrite: Overwrite = False,
 ) -> None:
     """Fit a representation on training cells.
@@ -65,14 +70,18 @@ def fit(
         File (.h5ad) of training cells with raw counts.
     out
         Folder for the fitted representation.
+    settings
+        Fields of the configuration, for instance roots=CELL or pca.n_components=20.
     exclude_genes
         Text file with one gene a line, for instance the marker panel; these never enter.
+    progress
+        Show how a fit of epochs goes on, where standard error is a terminal.
     overwrite
         Replace a representation that was saved there.
     """
     check_saved(out, overwrite=overwrite)
     kind = get(name)
-    config = kind.Config()
+    config = configured(kind.Config(), settings)
     clean, remarks = prepare(read_h5ad(train), source=str(train))
     if exclude_genes is not None:
         excluded = read_genes(exclude_genes)
@@ -81,7 +90,9 @@ def fit(
         remarks.append(f"{found} of the {len(excluded)} genes to exclude are in {train}")
     say_remarks(remarks)
     with naming(train):
-        representation = kind(config).fit(clean)
+        representation = kind(config)
+        representation.progress = progress and sys.stderr.isatty()
+        representation.fit(clean)
     representation.save(out)
     print(f"{out}: {name} fitted on {clean.n_obs} cells, {len(representation.genes)} genes")
 
@@ -92,6 +103,7 @@ def transform(
     out: Annotated[Path, tyro.conf.arg(aliases=["-o"], metavar="OUT.h5ad")],
     statistics: Statistics = "train",
     key_added: Annotated[str | None, tyro.conf.arg(metavar="KEY")] = None,
+    least_genes: Annotated[float, tyro.conf.arg(name="min-gene-share")] = MIN_GENE_SHARE,
     overwrite: Overwrite = False,
 ) -> None:
     """Place the cells of a file in a fitted representation.
@@ -109,6 +121,8 @@ def transform(
         as a group (transductive).
     key_added
         Key in obsm; by default X_ and the name of the representation.
+    least_genes
+        Share of the genes of the fit that the query must have; a missing gene is taken at its mean.
     overwrite
         Replace a file that is there.
     """
@@ -117,7 +131,7 @@ def transform(
     adata = read_h5ad(query)
     key = key_added or Obsm.representation(representation.name)
     clean, remarks = prepare(adata, source=str(query))
-    with naming(query):
+    with naming(query), min_gene_share(least_genes):
         representation.annotate(clean, statistics=statistics, key_added=key)
     if key in adata.obsm:
         remarks.append(f"obsm[{key!r}] of the query is replaced")

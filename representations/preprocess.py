@@ -12,10 +12,9 @@ import scipy.sparse as sp
 from anndata import AnnData
 
 from representations.base import Statistics
+from representations.coverage import genes_here
 from representations.errors import InputError
 from representations.matrix import to_csr
-
-MIN_GENE_SHARE = 0.1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,15 +62,10 @@ class Preprocessor:
     def transform(self, adata: AnnData, statistics: Statistics = "train") -> np.ndarray:
         """Scale any cells, genes matched by name; a gene that is missing sits at the training mean.
 
-        Raises ``InputError`` when fewer than ``MIN_GENE_SHARE`` of the genes are there.
+        Raises ``InputError`` when fewer genes are there than :mod:`representations.coverage` asks.
         """
         position = {str(gene): i for i, gene in enumerate(adata.var_names)}
-        here_h = np.array([gene in position for gene in self.genes_h], dtype=bool)
-        if here_h.mean() < MIN_GENE_SHARE:
-            raise InputError(
-                f"only {here_h.sum()} of the {here_h.size} genes of the fit are among the query's "
-                "var_names; gene symbols as in training are expected"
-            )
+        here_h = genes_here(self.genes_h, position)
         # Depth is counted over the same genes as in training, so that a panel left out of the
         # features cannot come back through it; where some are missing, to the share they had.
         known_a = np.array([gene in position for gene in self.depth_genes_a], dtype=bool)

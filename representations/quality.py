@@ -54,6 +54,12 @@ def trustworthiness(x_nd: np.ndarray, expression_ng: np.ndarray, k: int) -> np.n
     return score_n
 
 
+def chance_trustworthiness(n: int, k: int) -> float:
+    """What neighbours drawn at random score."""
+    beyond = (n - 1 - k) * (n - k) / (2 * (n - 1))
+    return 1.0 - beyond * 2 / (2 * n - 3 * k - 1)
+
+
 def effective_rank(x_nd: np.ndarray, weight_n: np.ndarray | None = None) -> float:
     """Exponential of the entropy of the variance shares (Roy and Vetterli 2007), 1 to ``d``."""
     x_nd = np.asarray(x_nd, dtype=np.float64)
@@ -77,14 +83,13 @@ def linear_probe(x_nd: np.ndarray, labels_n: np.ndarray, *, folds: int, seed: in
 def lisi(x_nd: np.ndarray, labels_n: np.ndarray) -> np.ndarray:
     """Effective number of labels around each cell (Korsunsky 2019), ``(n,)``, from 1.
 
-    Neighbours weigh by a Gaussian of perplexity 30 (fewer where cells are few) over three times as
-    many; over batches, more is better mixed.
+    Neighbours weigh by a Gaussian of perplexity 30 (fewer where cells are few) among three times as
+    many, the cell itself counted but without weight, as in scib-metrics; over batches, more is
+    better mixed.
     """
-    n = len(x_nd)
-    perplexity = min(PERPLEXITY, (n - 1) / 3)
-    near = NearestNeighbors(n_neighbors=int(3 * perplexity)).fit(x_nd)
-    distance_nk, near_nk = near.kneighbors()
-    weight_nk = gaussian_weights(distance_nk, perplexity)
+    k = min(int(3 * PERPLEXITY), len(x_nd))
+    distance_nk, near_nk = NearestNeighbors(n_neighbors=k - 1).fit(x_nd).kneighbors()
+    weight_nk = gaussian_weights(distance_nk, float(k // 3))
     codes_n = np.unique(labels_n, return_inverse=True)[1]
     share_nb = np.stack(
         [(weight_nk * (codes_n[near_nk] == b)).sum(axis=1) for b in range(codes_n.max() + 1)],
@@ -113,15 +118,21 @@ def gaussian_weights(distance_nk: np.ndarray, perplexity: float) -> np.ndarray:
     return weight_nk
 
 
-def procrustes_fit(x_nd: np.ndarray, other_nd: np.ndarray) -> float:
+def procrustes_fit(
+    x_nd: np.ndarray, other_nd: np.ndarray, weight_n: np.ndarray | None = None
+) -> float:
     """Share of variance of ``x_nd`` that the best rotation and scale of ``other_nd`` explains.
 
     Orthogonal Procrustes (Schoenemann 1966) after centring; 1 where they agree up to shift,
     rotation, mirror and scale. The narrower one is padded with zeros.
     """
     wide = max(x_nd.shape[1], other_nd.shape[1])
+    weight_n = np.ones(len(x_nd)) if weight_n is None else weight_n
     a_nd, b_nd = (
-        np.pad(x - x.mean(axis=0), ((0, 0), (0, wide - x.shape[1])))
+        np.pad(
+            (x - np.average(x, axis=0, weights=weight_n)) * np.sqrt(weight_n)[:, None],
+            ((0, 0), (0, wide - x.shape[1])),
+        )
         for x in (np.asarray(x_nd, np.float64), np.asarray(other_nd, np.float64))
     )
     size = np.linalg.norm(a_nd) * np.linalg.norm(b_nd)

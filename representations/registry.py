@@ -6,9 +6,9 @@ from pathlib import Path
 
 from representations.base import Representation
 from representations.family import Family
+from representations.provenance import ENTRY_POINTS
 from representations.saved import read_saved
 
-ENTRY_POINTS = "clip_align.representations"
 _FAMILY: Family[type[Representation]] = Family(
     "representation", package="representations", entry_points=ENTRY_POINTS
 )

@@ -12,11 +12,11 @@ import numpy as np
 import scipy.sparse as sp
 from anndata import AnnData
 
+from representations.coverage import genes_here
 from representations.errors import InputError
 from representations.preprocess import PreprocessConfig, Preprocessor, counts, log_normalise
 
 LIKELIHOODS = ("nb", "zinb", "poisson")
-MIN_GENE_SHARE = 0.5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,12 +88,7 @@ def choose_genes(
 def match_genes(adata: AnnData, genes_h: np.ndarray) -> tuple[sp.csr_matrix, np.ndarray]:
     """Counts ``(n, k)`` of the genes of the fit that a query has, and which these are, ``(h,)``."""
     position = {str(gene): i for i, gene in enumerate(adata.var_names)}
-    here_h = np.array([gene in position for gene in genes_h], dtype=bool)
-    if here_h.mean() < MIN_GENE_SHARE:
-        raise InputError(
-            f"only {here_h.sum()} of the {here_h.size} genes of the fit are among the query's "
-            "var_names: scVI needs half of them; gene symbols as in training are expected"
-        )
+    here_h = genes_here(genes_h, position)
     columns = [position[gene] for gene in genes_h[here_h]]
     return sp.csr_matrix(_whole(counts(adata))[:, columns]), here_h
 

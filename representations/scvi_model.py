@@ -23,6 +23,7 @@ from anndata import AnnData
 
 from representations.errors import InputError
 from representations.scvi_input import ScviConfig
+from representations.threads import one_thread
 
 if TYPE_CHECKING:
     import torch
@@ -119,23 +120,6 @@ def split(n: int, batch_size: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     if left in (1, 2):  # batch normalisation cannot do with one cell, nor well with two
         n_train -= left
     return order_n[:n_train], order_n[n_train:]
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Torch on one thread: the bits then do not depend on the machine's number of cores.
-
-    Nor on whether scanpy, whose numba kernels reset the number of OpenMP threads, ran before; with
-    more threads than free cores, layers this small take a hundred times as long.
-    """
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 @contextmanager

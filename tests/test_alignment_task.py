@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 import pandas as pd
@@ -120,6 +120,24 @@ def test_an_own_basis_is_worse_than_the_training_basis(tiny_sets):
     shared = task.run(row("ridge", "X_diffmap", test=TINY[1])).metrics["pair_accuracy"]
     own = task.run(row("ridge", "X_diffmap", test=TINY[1], basis="own")).metrics["pair_accuracy"]
     assert own.high < shared.low
+
+
+def test_a_record_says_how_many_test_cells_were_out_of_reach(tiny_sets, monkeypatch):
+    task = AlignAdt(*TINY[:1] * 2, 0, logs=None)
+    honest, lost = Pca.place, set(task.cells.query.obs_names[:3])
+
+    def place(self, adata, **options):
+        placed = honest(self, adata, **options)
+        return replace(placed, reached_n=~adata.obs_names.isin(lost))
+
+    assert task.run(row("ridge")).facts == {"unreached": "0"}
+    monkeypatch.setattr(Pca, "place", place)
+    assert task.run(row("knn")).facts == {"unreached": "3"}
+    assert task.run(row("chance", "none")).facts == {}
+    across = AlignAdt(*TINY, 0, logs=None)
+    found = across.run(row("ridge", "X_diffmap", test=TINY[1], basis="own"))
+    own = DiffusionMap().fit(across.cells.shown(across.cells.query, "removed"))
+    assert found.facts == {"unreached": str(own.record.facts["unreached"])}
 
 
 def test_panel_genes_leave_the_cell_side(tiny_sets):

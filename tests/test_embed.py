@@ -688,7 +688,7 @@ def other_genes(adata: AnnData) -> AnnData:
         (nan, "nan or infinite"),
         (mouse, "mouse genes"),
         (other_genes, "query.h5ad: only 0 of the"),
-        (other_genes, "gene symbols as in training are expected"),
+        (other_genes, "give gene symbols as in training"),
     ],
 )
 def test_cells_that_cannot_be_used_are_one_line(

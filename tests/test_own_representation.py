@@ -69,7 +69,7 @@ def test_the_tutorial_runs_without_any_file():
     done = run(SCRIPT)
     assert (done.returncode, done.stderr) == (0, "")
     assert "FAULT" not in done.stdout
-    assert done.stdout.count("   ok     ") == 11
+    assert done.stdout.count("   ok     ") == 15
     assert "obsm['X_projection'] is (300, 50)" in done.stdout
     assert "loaded, the coordinates are the same" in done.stdout
     rows = [line.split(" | ")[0] for line in done.stdout.splitlines() if line.startswith("| ")]

@@ -39,13 +39,15 @@ def test_a_report_is_a_table_twice_and_a_page(train, capsys):
     main(["report", str(train), "-o", "out", "--folds", "2", "--k", "5", *options])
     table = pd.read_csv("out/quality.csv")
     assert set(table["representation"]) == {"pca"}
-    assert {"purity", "probe_macro_f1", "purity[a|b]", "ilisi", "effective_rank"} <= set(
-        table["metric"]
-    )
+    asked = {"purity", "purity_of[a]", "probe_macro_f1", "purity[a|b]", "ilisi", "effective_rank"}
+    assert asked <= set(table["metric"])
     assert table[["value", "low", "high"]].notna().all(axis=None)
     assert imread("out/quality.png").std() > 0.05
     assert reporting.markdown(table).splitlines()[2].startswith("| pca | 1.000 [1.000, 1.000]")
-    assert Path("out/quality.md").read_text().startswith("# Representations of 200 cells")
+    text = Path("out/quality.md").read_text()
+    assert text.startswith("# Representations of 200 cells")
+    assert "purity_of" not in text
+    assert "by type:\n\n| | a | b |" in text
     assert "Held-out cells: 200 in 2 folds" in capsys.readouterr().out
 
 

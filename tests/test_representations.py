@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
@@ -18,7 +19,9 @@ from sklearn.decomposition import PCA
 from representations import registry
 from representations.base import Representation
 from representations.branch_config import BranchConfig
+from representations.coverage import min_gene_share
 from representations.diffusion import DiffusionConfig
+from representations.doctor import QUESTIONS, examine
 from representations.errors import InputError
 from representations.integrate import IntegratedConfig
 from representations.paga import PagaConfig
@@ -91,6 +94,7 @@ def programme_scores(rep: Any, adata: AnnData) -> np.ndarray:
 
 
 # Of another distribution, which conftest.py installs: known by its entry point alone.
+OURS = ("clip_align", importlib.metadata.version("clip_align"))
 ProgrammesConfig = registry.get("programmes").Config
 ROWS = {
     "pca": Row(
@@ -304,6 +308,7 @@ def test_the_kind_of_matrix_is_irrelevant(name, kind):
 
 @every
 def test_the_kind_of_matrix_is_irrelevant_to_a_fit(name):
+    """Dense and of double precision: the same bits, so within any tolerance."""
     dense = cells()
     dense.X = dense.X.toarray().astype(np.float64)
     np.testing.assert_array_equal(
@@ -342,6 +347,55 @@ def test_too_few_genes_are_refused(name):
     with pytest.raises(InputError, match="only 0 of the") as error:
         fitted(name).transform(_renamed(cells(5)))
     assert "var_names" in line(error)
+
+
+@every
+def test_the_doctor_finds_no_fault(name):
+    checks = examine(name, cells(), config=SMALL[name])
+    assert {check.name for check in checks} >= set(QUESTIONS)
+    assert [(check.name, check.found) for check in checks if not check.ok] == []
+
+
+@every
+def test_half_of_the_genes_is_enough_and_fewer_are_not(name):
+    rep = fitted(name)
+    kept = list(rep.genes)[: -(-len(rep.genes) // 2)]
+    others = [gene for gene in cells(5).var_names if gene not in rep.genes]
+    assert np.isfinite(rep.transform(cells(5)[:, [*kept, *others]])).all()
+    few = cells(5)[:, [*kept[: (len(rep.genes) - 1) // 2], *others]]
+    with pytest.raises(InputError, match="half of them are needed") as error:
+        rep.transform(few)
+    line(error)
+    with min_gene_share(0.1):
+        assert np.isfinite(rep.transform(few)).all()
+
+
+@every
+def test_an_unseen_batch_is_placed_like_any_other(name):
+    """Whether the fit was told of batches or not: what it has not seen cannot matter."""
+    train, query = cells(), cells(40, seed=6)
+    train.obs["batch"] = np.where(np.arange(N_CELLS) % 2, "x", "y")
+    config = SMALL[name]
+    told = replace(config, batch_key="batch") if hasattr(config, "batch_key") else config
+    rep = registry.get(name)(told).fit(train)
+    placed = {}
+    for batch in ("x", "never seen"):
+        query.obs["batch"] = batch
+        placed[batch] = rep.place(query)
+    np.testing.assert_array_equal(placed["never seen"].x_nd, placed["x"].x_nd)
+    np.testing.assert_array_equal(placed["never seen"].reached_n, placed["x"].reached_n)
+    assert placed["x"].reached_n.all()
+
+
+@every
+def test_one_cell_is_placed_with_all_that_is_said_of_it(name):
+    rep, one = fitted(name), cells(1, seed=7)
+    placed, among = rep.place(one), rep.place(cells(20, seed=7))
+    assert placed.x_nd.shape == (1, among.x_nd.shape[1])
+    assert placed.reached_n.tolist() == [True]
+    if among.confidence_n is not None:
+        assert placed.confidence_n.shape == (1,)
+    assert rep.annotate(one, copy=True).obsm[f"X_{name}"].shape == placed.x_nd.shape
 
 
 def _renamed(adata: AnnData) -> AnnData:
@@ -404,6 +458,7 @@ def test_annotate_adds_three_things(name):
     assert adata.obs[f"{key}_reached"].dtype == bool
     assert list(adata.uns) == ["mine", key]
     assert json.loads(adata.uns[key]["params"]) == rep.record.params
+    assert adata.uns[key]["package"] == rep.record.package
     assert adata.uns[key]["statistics"] == "train"
     assert adata.uns[key]["n_fitted"] == N_CELLS
     assert list(adata.uns[key]["labels_used"]) == list(rep.record.labels_used)
@@ -455,7 +510,8 @@ def test_the_record_says_what_the_fit_saw(name):
     assert record.params == json.loads(json.dumps(asdict(SMALL[name])))
     assert record.labels_used == ()
     assert record.backend
-    assert record.version
+    package, version = ("gene_programmes", "0.1.0") if name == "programmes" else OURS
+    assert (record.package, record.version) == (package, version)
     assert json.loads(json.dumps([record.params, record.facts])) == [record.params, record.facts]
 
 

@@ -131,6 +131,27 @@ def test_every_representation_can_exclude(name):
         cli.excluding(object(), ("CD4",))
 
 
+@pytest.mark.parametrize(
+    ("terminal", "switch", "shown"),
+    [(True, [], True), (True, ["--no-progress"], False), (False, [], False)],
+)
+def test_progress_is_shown_on_a_terminal_unless_told(
+    files, tmp_path, monkeypatch, terminal, switch, shown
+):
+    asked = []
+    kind = registry.get("pca")
+    honest = kind.fit
+
+    def fit(self, adata):
+        asked.append(self.progress)
+        return honest(self, adata)
+
+    monkeypatch.setattr(kind, "fit", fit)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal, raising=False)
+    cli.main(["fit", "pca", str(files / "train.h5ad"), "-o", str(tmp_path / "rep"), *switch])
+    assert asked == [shown]
+
+
 def test_refusals_are_one_line_and_write_nothing(files, tmp_path):
     train, query, rep = files / "train.h5ad", files / "query.h5ad", files / "pca"
     out, empty, gone = tmp_path / "out.h5ad", tmp_path / "empty.txt", tmp_path / "gone"

@@ -1,0 +1,217 @@
+"""What is measured on held-out cells: values a cell, how they become one, what no skill scores.
+
+Shapes: ``n`` cells, ``d`` coordinates, ``g`` genes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+from representations import mixing, quality
+from representations.base import Coordinates
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figure:
+    """Values a cell, how they become one, what no skill scores.
+
+    ``rows`` are the cells behind the values, among those that are reached; None: all of them.
+    """
+
+    values_n: np.ndarray
+    combine: Callable[[np.ndarray, np.ndarray], float]
+    chance: float | None = None
+    rows: np.ndarray | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Held:
+    """Held-out cells as a representation places them, and what is known of them.
+
+    ``expression_ng`` is the space to be true to; ``types_n`` and ``batch_n`` judge, None where
+    there are none; ``siblings`` are pairs of types; ``again`` the same cells by other fits.
+    """
+
+    placed: Coordinates
+    expression_ng: np.ndarray
+    types_n: np.ndarray | None = None
+    batch_n: np.ndarray | None = None
+    siblings: Sequence[tuple[frozenset[str], frozenset[str], str]] = ()
+    again: Mapping[str, Coordinates] = field(default_factory=dict)
+
+
+def figures(held: Held, *, k: int, folds: int, seed: int) -> dict[str, Figure]:
+    """Every figure of the cells that are reached; ``folds`` are those of the linear probe.
+
+    A type and a side of a sibling pair need more than ``k`` cells; where no more than ``2 * k``
+    cells are reached there is nothing to judge but that.
+    """
+    seen_n = held.placed.reached_n
+    x_nd, expression_ng = held.placed.x_nd[seen_n], held.expression_ng[seen_n]
+    found = {"reached": Figure(values_n=seen_n.astype(float), combine=mean)}
+    if (n := int(seen_n.sum())) <= 2 * k:
+        return found
+    near_nk = quality.neighbours(x_nd, k)
+    true_nk = quality.neighbours(expression_ng, k)
+    trust_n = quality.trustworthiness(x_nd, expression_ng, k)
+    if held.types_n is not None:
+        found |= _typed(x_nd, near_nk, held, k=k, folds=folds, seed=seed)
+    chance = k / (n - 1)
+    found["neighbour_recall"] = _mean(quality.recall(near_nk, true_nk), chance)
+    found["trustworthiness"] = _mean(trust_n, quality.chance_trustworthiness(n, k))
+    for kind, other in held.again.items():
+        found |= _stable(x_nd, near_nk, held.placed, other, kind, k)
+    found["effective_rank"] = Figure(values_n=x_nd, combine=quality.effective_rank)
+    if held.batch_n is not None:
+        found |= _mixed(x_nd, expression_ng, held, seed=seed)
+    return found
+
+
+def _typed(
+    x_nd: np.ndarray, near_nk: np.ndarray, held: Held, *, k: int, folds: int, seed: int
+) -> dict[str, Figure]:
+    """Purity of all and of each type, the probe over all types that are in every fold, siblings.
+
+    A sibling pair is judged among its own cells alone.
+    """
+    assert held.types_n is not None  # noqa: S101 - asked by the caller
+    types_n = held.types_n[held.placed.reached_n].astype(str)
+    counts = pd.Series(types_n).value_counts()
+    share_n = (pd.Series(types_n).map(counts).to_numpy() - 1) / (len(types_n) - 1)
+    pure_n = quality.purity(near_nk, types_n)
+    found = {"purity": _mean(pure_n, float(share_n.mean()))}
+    for name in sorted(counts[counts > k].index):
+        rows = np.flatnonzero(types_n == name)
+        found[f"purity_of[{name}]"] = Figure(
+            values_n=pure_n[rows], combine=mean, chance=float(share_n[rows].mean()), rows=rows
+        )
+    known_n = np.isin(types_n, counts[counts >= folds].index)
+    true_n = types_n[known_n]
+    if len(np.unique(true_n)) > 1:
+        said_n = quality.linear_probe(x_nd[known_n], true_n, folds=folds, seed=seed)
+        both_n = np.unique(np.c_[true_n, said_n], return_inverse=True)[1].reshape(-1, 2)
+        # A guess by the shares of the types is right as often as a type is frequent.
+        chance = 1 / len(np.unique(true_n))
+        found["probe_macro_f1"] = Figure(
+            values_n=both_n, combine=macro_f1, chance=chance, rows=np.flatnonzero(known_n)
+        )
+    for first, second, name in held.siblings:
+        side_n = np.where(np.isin(types_n, list(first)), 1, 0)
+        side_n = np.where(np.isin(types_n, list(second)), 2, side_n)
+        pair_n = side_n > 0
+        if min((side_n == 1).sum(), (side_n == 2).sum()) > k:
+            near = quality.neighbours(x_nd[pair_n], k)
+            own_n = quality.purity(near, side_n[pair_n])
+            weighed = np.c_[own_n, side_n[pair_n] == 1]
+            found[f"purity[{name}]"] = Figure(
+                values_n=weighed, combine=balanced, chance=0.5, rows=np.flatnonzero(pair_n)
+            )
+    return found
+
+
+def _stable(
+    x_nd: np.ndarray,
+    near_nk: np.ndarray,
+    placed: Coordinates,
+    other: Coordinates,
+    kind: str,
+    k: int,
+) -> dict[str, Figure]:
+    """Neighbours that a second fit gives again, and how far a rotation brings the two together."""
+    y_nd, d = other.x_nd[placed.reached_n], x_nd.shape[1]
+    kept_n = quality.recall(quality.neighbours(y_nd, k), near_nk)
+
+    def aligned(both_n: np.ndarray, weight_n: np.ndarray) -> float:
+        return quality.procrustes_fit(both_n[:, :d], both_n[:, d:], weight_n)
+
+    return {
+        f"neighbour_stability[{kind}]": _mean(kept_n, k / (len(x_nd) - 1)),
+        f"aligned_stability[{kind}]": Figure(values_n=np.c_[x_nd, y_nd], combine=aligned),
+    }
+
+
+def _mixed(
+    x_nd: np.ndarray, expression_ng: np.ndarray, held: Held, *, seed: int
+) -> dict[str, Figure]:
+    """Scores of :mod:`representations.mixing`; chance deals the batches to the cells anew."""
+    assert held.batch_n is not None  # noqa: S101 - asked by the caller
+    batch_n = held.batch_n[held.placed.reached_n].astype(str)
+    if len(np.unique(batch_n)) < 2:
+        return {}
+    dealt_n = np.random.default_rng(seed).permutation(batch_n)
+    found = {
+        "ilisi": Figure(
+            values_n=mixing.ilisi(x_nd, batch_n), combine=median,
+            chance=float(np.median(mixing.ilisi(x_nd, dealt_n))),
+        )
+    }  # fmt: skip
+
+    def explained_less(_: np.ndarray, weight_n: np.ndarray) -> float:
+        return mixing.pcr_comparison(expression_ng, x_nd, batch_n, weight_n)
+
+    found["pcr_comparison"] = Figure(values_n=np.arange(len(x_nd)), combine=explained_less)
+    if held.types_n is None:
+        return found
+    types_n = held.types_n[held.placed.reached_n].astype(str)
+    score_n, dealt_score_n = (mixing.bras(x_nd, types_n, b_n) for b_n in (batch_n, dealt_n))
+    known_n = np.isfinite(score_n)
+    if known_n.any():
+        code_n = np.unique(types_n, return_inverse=True)[1]
+        found["bras"] = Figure(
+            values_n=np.c_[score_n, code_n][known_n], combine=over_types,
+            rows=np.flatnonzero(known_n),
+            chance=over_types(np.c_[dealt_score_n, code_n][np.isfinite(dealt_score_n)]),
+        )  # fmt: skip
+        inside_n = mixing.connected(x_nd, types_n)
+        found["graph_connectivity"] = Figure(values_n=np.c_[inside_n, code_n], combine=over_types)
+    rate_t = mixing.kbet(x_nd, types_n, batch_n)
+    if rate_t is not None and len(rate_t):
+        found["kbet"] = _mean(rate_t)
+    return found
+
+
+def _mean(values_n: np.ndarray, chance: float | None = None) -> Figure:
+    return Figure(values_n=values_n, combine=mean, chance=chance)
+
+
+def mean(values_n: np.ndarray, weight_n: np.ndarray) -> float:
+    """Weighted mean."""
+    return float(np.average(values_n, weights=weight_n))
+
+
+def median(values_n: np.ndarray, weight_n: np.ndarray) -> float:
+    """Weighted median."""
+    order = np.argsort(values_n, kind="stable")
+    share_n = np.cumsum(weight_n[order]) / weight_n.sum()
+    low, high = (values_n[order][np.argmax(share_n >= half)] for half in (0.5 - 1e-9, 0.5 + 1e-9))
+    return float((low + high) / 2)
+
+
+def balanced(values_n: np.ndarray, weight_n: np.ndarray) -> float:
+    """Mean of the two siblings' means: the larger one does not decide."""
+    side_n = values_n[:, 1].astype(bool)
+    sides = [np.average(values_n[x, 0], weights=weight_n[x]) for x in (side_n, ~side_n)]
+    return float(np.mean(sides))
+
+
+def over_types(values_n: np.ndarray, weight_n: np.ndarray | None = None) -> float:
+    """Mean over types of their means; a row is a value and the code of its type."""
+    weight_n = np.ones(len(values_n)) if weight_n is None else weight_n
+    code_n = values_n[:, 1].astype(np.int64)
+    total_t = np.bincount(code_n, weights=weight_n)
+    sum_t = np.bincount(code_n, weights=weight_n * values_n[:, 0])
+    return float((sum_t[total_t > 0] / total_t[total_t > 0]).mean())
+
+
+def macro_f1(values_n: np.ndarray, weight_n: np.ndarray) -> float:
+    """Macro-F1 of the codes of true and said labels, as scikit-learn has it."""
+    true_n, said_n = values_n[:, 0], values_n[:, 1]
+    size = int(values_n.max()) + 1
+    hit_t = np.bincount(true_n, weights=weight_n * (true_n == said_n), minlength=size)
+    there_t = np.bincount(true_n, weights=weight_n, minlength=size)
+    there_t = there_t + np.bincount(said_n, weights=weight_n, minlength=size)
+    return float((2 * hit_t[there_t > 0] / there_t[there_t > 0]).mean())
