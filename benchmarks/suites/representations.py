@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from benchmarks.suites.base import OURS, PAIRS, Row, Suite, suites
+from benchmarks.suites.base import OURS, PAIRS, Row, Suite, Versus, suites
 
 BLOCKS = ("X_pca", "X_diffmap", "X_scvi", "X_dpt", "X_paga", "X_branch", "X_integrated")
 
@@ -25,6 +25,11 @@ def _representations() -> Suite:
         name="representations",
         title="What each representation is worth to the same model",
         rows=tuple(rows),
+        versus=Versus(
+            reference="X_diffmap",
+            blocks=BLOCKS[:-1],
+            metrics=("pair_accuracy", "recall@10", "sibling_macro_f1"),
+        ),
         note=(
             "One model on each block, as it is by default and without labels; panel genes are "
             "removed from all of them. X_integrated joins X_pca and X_scvi, a choice made on the "
