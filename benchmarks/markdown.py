@@ -10,12 +10,13 @@ import pandas as pd
 
 from benchmarks import metrics
 from benchmarks.haematopoiesis import LINEAGES
+from benchmarks.shifts import SHIFTS
 from benchmarks.suites import suites
 from representations.errors import InputError
 
 HEADLINES = (
     *("pair_accuracy", "recall@1", "recall@10", "type_match@1", "type_match@1[coarse]"),
-    "sibling_macro_f1",
+    *("sibling_macro_f1", *(f"pair_accuracy[{shift}]" for shift in SHIFTS)),
     *("accuracy", "balanced_accuracy", "macro_f1"),
     *("time_ratio", "seconds_ours", "seconds_scanpy", "peak_mb_ours", "peak_mb_scanpy"),
     *("fit_transform_s", "transform_cells_per_s"),
