@@ -150,6 +150,8 @@ def test_weights_and_blocks_are_those_of_the_row(data):
     task = SimulatedQuery(NAME, NAME, 0)
     equal = task._representation(row(blocks="pca+diffmap", weights="equal"))
     assert set(equal.shares.values()) == {0.5}
+    given = task._representation(row(blocks="pca+diffmap", weights="8:2"))
+    assert given.shares == {"pca": 0.8, "diffmap": 0.2}
     ruled = task._representation(row(blocks="pca+diffmap"))
     assert ruled.shares["pca"] == pytest.approx(8 / (8 + ruled.scales["diffmap"].width))
     tuned = task._representation(row(blocks="pca+diffmap", weights="tuned"))

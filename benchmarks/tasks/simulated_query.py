@@ -89,8 +89,12 @@ class SimulatedQuery:
         changed: dict[str, Any] = {"blocks": tuple(names)}
         if row.variant.get("own", "train") != "train":
             changed["own"] = row.variant["own"]
-        if row.variant.get("weights", "tuned") != "tuned":
-            changed["weights"] = row.variant["weights"]
+        weights = str(row.variant.get("weights", "tuned"))
+        if ":" in weights:  # of the blocks in turn, as in 8:1
+            given = map(float, weights.split(":"))
+            changed["weights"] = dict(zip(names, given, strict=True))
+        elif weights != "tuned":
+            changed["weights"] = weights
         parts = {name: self._block(name) for name in names}
         rep = Integrated(IntegratedConfig(**changed), fitted=parts).fit(self.cells.parts[0])
         return self._tuned(rep) if row.variant.get("weights") == "tuned" else rep
