@@ -38,8 +38,8 @@ class IntegratedConfig:
     The defaults are what validation says, on cells of TEA-seq that are test cells nowhere and
     queries made of them (suite ``validation`` of the benchmarks). Moments of genes put right a
     technical shift. Matching columns too gains nothing sure there, and where the query has other
-    shares of the types, it takes the difference between the mixtures for a shift. With equal
-    shares the finer of many components drown beside a block of few columns.
+    shares of the types, it takes the difference between the mixtures for a shift. Shares by
+    columns did slightly better than equal ones, under which the finer of many components drown.
     """
 
     blocks: tuple[str, ...] = ("pca", "scvi")
