@@ -10,7 +10,8 @@ import numpy as np
 from benchmarks import metrics
 from benchmarks.datasets.vocabulary import Term
 from benchmarks.metrics.retrieval import Retrieval, retrieve
-from benchmarks.metrics.siblings import among
+from benchmarks.metrics.sibling_f1 import SiblingPairs
+from benchmarks.metrics.siblings import Siblings, among
 from benchmarks.pools import Pools
 from benchmarks.records import MetricValue, metric_value
 from benchmarks.resample import bootstrap_weights
@@ -20,7 +21,7 @@ from clip_align.pairs import PairedCells
 TYPE_MATCH = "type_match@1"
 MIN_DONORS = 3  # an interval over fewer would rest on one or two draws
 # Replicates make paired differences possible from records alone; the other figures need none.
-PAIRED = ("pair_accuracy", "recall@10", TYPE_MATCH, "sibling_confusion")
+PAIRED = ("pair_accuracy", "recall@10", TYPE_MATCH, "sibling_confusion", "sibling_macro_f1")
 
 
 def judge(
@@ -61,19 +62,30 @@ def judge(
     found[f"{TYPE_MATCH}[coarse]"] = metrics.evaluate(
         "retrieval", coarse, weights_bn, only=(TYPE_MATCH,)
     )[TYPE_MATCH]
-    fine_n = np.array([terms[label].fine for label in pairs.types_n])
-    place_n = np.empty(len(fine_n), dtype=np.int64)
-    place_n[cells] = np.arange(len(cells))
-    for axis in axes_in(np.unique(fine_n).tolist()):
-        sides_n = np.array([axis.group(name) for name in fine_n])
-        given = among(similarity, pools, sides_n, axis.first, axis.second)
-        if given is not None:
-            weights = weights_bn[:, place_n[given.evidence.cells]]
-            found |= metrics.evaluate("siblings", given, weights)
+    siblings = _siblings(similarity, pools, np.array([terms[x].fine for x in pairs.types_n]))
+    for given, place in zip(siblings.pairs, siblings.places, strict=True):
+        found |= metrics.evaluate("siblings", given, weights_bn[:, place])
+    if siblings.pairs:
+        found |= metrics.evaluate("sibling_pairs", siblings, weights_bn)
     return {
         name: metric_value(value, keep_replicates=name.partition("[")[0] in PAIRED)
         for name, value in found.items()
     }
+
+
+def _siblings(
+    similarity: Callable[[np.ndarray], np.ndarray], pools: Pools, fine_n: np.ndarray
+) -> SiblingPairs:
+    """Every pair of sibling types that meets in a pool."""
+    place_n = np.empty(len(fine_n), dtype=np.int64)
+    place_n[pools.cells] = np.arange(len(pools.cells))
+    pairs: list[Siblings] = []
+    for axis in axes_in(np.unique(fine_n).tolist()):
+        sides_n = np.array([axis.group(name) for name in fine_n])
+        given = among(similarity, pools, sides_n, axis.first, axis.second)
+        pairs += [] if given is None else [given]
+    places = tuple(place_n[pair.evidence.cells] for pair in pairs)
+    return SiblingPairs(pairs=tuple(pairs), places=places)
 
 
 def _coarse(evidence: Retrieval, terms: Mapping[str, Term]) -> Retrieval:

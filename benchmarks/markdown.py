@@ -10,12 +10,14 @@ import pandas as pd
 
 from benchmarks import metrics
 from benchmarks.haematopoiesis import LINEAGES
+from benchmarks.shifts import SHIFTS
 from benchmarks.siblings import AXES
 from benchmarks.suites import suites
 from representations.errors import InputError
 
 HEADLINES = (
     *("pair_accuracy", "recall@1", "recall@10", "type_match@1", "type_match@1[coarse]"),
+    *("sibling_macro_f1", *(f"pair_accuracy[{shift}]" for shift in SHIFTS)),
     *("accuracy", "balanced_accuracy", "macro_f1"),
     *("time_ratio", "seconds_ours", "seconds_scanpy", "peak_mb_ours", "peak_mb_scanpy"),
     *("fit_transform_s", "transform_cells_per_s"),
@@ -39,8 +41,11 @@ HEADLINES = (
 )
 
 
-def markdown(table: pd.DataFrame, suite: str) -> str:
-    """Readable page: a section for each task and pair of datasets, rows sorted by the headline."""
+def markdown(table: pd.DataFrame, suite: str, gaps: pd.DataFrame | None = None) -> str:
+    """Readable page: a section for each task and pair of datasets, rows sorted by the headline.
+
+    ``gaps`` are differences that the suite asks for, of ``benchmarks.versus``.
+    """
     lines = [
         f"# {suite}",
         "",
@@ -55,6 +60,9 @@ def markdown(table: pd.DataFrame, suite: str) -> str:
         lines += [f"Trained on `{train}`, tested on `{test}`.", ""]
         for part in parts(section, suite):
             lines += [*_main(part), ""]
+        if gaps is not None:
+            here = (gaps["task"] == task) & (gaps["train"] == train) & (gaps["test"] == test)
+            lines += [*_gaps(gaps[here]), ""] if here.any() else []
         siblings = section[section["metric"].str.startswith("sibling_confusion[")]
         if len(siblings):
             lines += ["Sibling confusion (lower is better):", "", *_siblings(siblings), ""]
@@ -92,6 +100,25 @@ def _main(section: pd.DataFrame) -> Iterator[str]:
     chance = section.groupby("metric")["chance"].mean()
     if chance[shown].notna().any():
         yield _row("*chance*", "", "", *(_number(chance[name]) for name in shown), *[""] * 5)
+
+
+def _gaps(found: pd.DataFrame) -> Iterator[str]:
+    """A row a run, a column a metric and reference."""
+    heads = list(found[["metric", "against"]].drop_duplicates().itertuples(index=False, name=None))
+    yield f"Paired differences of {found['model'].iloc[0]}, the reference in brackets:"
+    yield ""
+    yield _row("features", "variant", *(f"Δ {metric} to {name}" for metric, name in heads))
+    yield _row("---", "---", *["---:"] * len(heads))
+    for (features, variant), run in found.groupby(["representation", "variant"], sort=True):
+        cells = {(row["metric"], row["against"]): row for _, row in run.iterrows()}
+        shown = [_gap(cells[head]) if head in cells else "" for head in heads]
+        yield _row(features, _variant(str(variant)), *shown)
+
+
+def _gap(row: pd.Series) -> str:
+    low, high = row["difference_low"], row["difference_high"]
+    figure = f"{row['difference']:+.3f} [{low:+.3f}, {high:+.3f}]"
+    return f"{figure} ({row['reference']}, p {_p(row['p_holm'])})"
 
 
 def _siblings(section: pd.DataFrame) -> Iterator[str]:

@@ -24,15 +24,15 @@ INTEGRATED = "X_integrated"
 class Setting:
     """The base of the table; a row's variant changes single fields.
 
-    ``blocks`` and ``weights`` are of ``X_integrated``: its own choice or every block, counting
-    alike or as validation pairs have it.
+    ``blocks`` and ``weights`` are of ``X_integrated``: its own choice or every block, weighted by
+    its own rule, alike, or as validation pairs have it.
     """
 
     panel_genes: Literal["removed", "kept"] = "removed"
     query_statistics: Statistics = "own"
     basis: Literal["train", "own"] = "train"
     blocks: Literal["default", "all"] = "default"
-    weights: Literal["equal", "tuned"] = "equal"
+    weights: Literal["default", "equal", "tuned"] = "default"
 
 
 def setting_of(row: Row) -> Setting:

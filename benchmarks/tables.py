@@ -1,13 +1,22 @@
-"""Tables from records alone: a tidy CSV and a Markdown page a suite, the same bytes every time."""
+"""Tables from records alone: a tidy CSV and a Markdown page a suite, the same bytes every time.
+
+A suite that asks for differences of its own (``Suite.versus``) has a second CSV of them.
+"""
 
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
+
+import pandas as pd
 
 from benchmarks import records
 from benchmarks.markdown import markdown
+from benchmarks.records import Record
+from benchmarks.suites import suites
 from benchmarks.tidy import tidy
+from benchmarks.versus import versus
 from representations.io import atomic_write
 
 ROOT = Path("results/tables")
@@ -16,18 +25,26 @@ _DIGITS = "%.6g"
 
 def write_tables(records_root: Path = records.ROOT, root: Path = ROOT) -> list[Path]:
     """Write ``<suite>.csv`` and ``<suite>.md`` for every suite with records; return the paths."""
-    written = []
     # every record is read before a table is written, so that a damaged one leaves no half
-    suites = {name: tidy(records.load_all(name, records_root)) for name in _suites(records_root)}
-    for suite, table in suites.items():
-        text = table.to_csv(index=False, float_format=_DIGITS, lineterminator="\n")
-        for path, content in (
-            (root / f"{suite}.csv", text),
-            (root / f"{suite}.md", markdown(table, suite)),
-        ):
-            atomic_write(path, content)
-            written.append(path)
-    return written
+    found = {name: records.load_all(name, records_root) for name in _suites(records_root)}
+    files = {name: text for suite in found for name, text in _files(suite, found[suite]).items()}
+    for name, text in files.items():
+        atomic_write(root / name, text)
+    return [root / name for name in files]
+
+
+def _files(suite: str, found: Sequence[Record]) -> dict[str, str]:
+    table, files = tidy(found), {}
+    files[f"{suite}.csv"] = _csv(table)
+    asked = suites.get(suite).versus if suite in suites.names() else None
+    gaps = None if asked is None else versus(found, asked)
+    if gaps is not None:
+        files[f"{suite}_versus.csv"] = _csv(gaps)
+    return {**files, f"{suite}.md": markdown(table, suite, gaps)}
+
+
+def _csv(table: pd.DataFrame) -> str:
+    return str(table.to_csv(index=False, float_format=_DIGITS, lineterminator="\n"))
 
 
 def check(records_root: Path = records.ROOT, root: Path = ROOT) -> list[str]:

@@ -39,7 +39,7 @@ def tidy(records: Iterable[Record]) -> pd.DataFrame:
         for metric in sorted({name for record in runs[key] for name in record.metrics}):
             row = {**key._asdict(), "metric": metric, **_summary(runs[key], metric)}
             if reference is not None:
-                row |= _difference(runs[key], runs[reference], metric)
+                row |= difference(runs[key], runs[reference], metric)
                 row["reference"] = f"{reference.model} {reference.representation}"
             rows.append(row)
     table = pd.DataFrame(rows, columns=list(COLUMNS))
@@ -75,10 +75,10 @@ def _summary(group: Sequence[Record], metric: str) -> dict[str, object]:
     }
 
 
-def _difference(
+def difference(
     group: Sequence[Record], other: Sequence[Record], metric: str
 ) -> dict[str, float | None]:
-    """Empty unless both kept replicates over the same number of cells and candidates."""
+    """Paired difference of two rows; empty unless both kept replicates on as many cells."""
     ours = {r.seed: r.metrics[metric] for r in group if metric in r.metrics}
     theirs = {r.seed: r.metrics[metric] for r in other if metric in r.metrics}
     shared = sorted(ours.keys() & theirs.keys())

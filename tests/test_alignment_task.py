@@ -101,6 +101,18 @@ def test_a_leaked_test_cell_fails_the_run(tiny_sets, monkeypatch, part, model, r
         AlignAdt(*TINY[:1] * 2, 0, logs=None).run(row(model, representation))
 
 
+@pytest.mark.parametrize("key", ["adapted_on", "tuned_on"])
+@pytest.mark.parametrize("test", TINY)
+def test_a_fit_adapted_to_or_tuned_on_a_test_cell_fails_the_run(tiny_sets, test, key):
+    task = AlignAdt(TINY[0], test, 0, logs=None)
+    rep = task.cells.fitted("X_pca", "removed")
+    rep.record.facts[key] = [str(task.cells.query.obs_names[0])]
+    with pytest.raises(LeakError, match=rf"\({key}\) saw 1 test cell"):
+        task.run(row("ridge", test=test, query_statistics="train"))
+    if test != TINY[0] and key == "adapted_on":  # the base declares that it reads the query
+        assert task.run(row("ridge", test=test)).metrics
+
+
 def test_every_model_beats_chance_and_the_chance_row_does_not(tiny_sets):
     task = AlignAdt(*TINY, 0, logs=None)
     found = {

@@ -110,10 +110,14 @@ def test_weights_are_shares_of_the_variance(mine, yours):
     np.testing.assert_allclose(list(rep.record.facts["variance_shares"].values()), expected)
 
 
-def test_blocks_are_equal_by_default_and_a_column_has_variance_one_on_average():
-    x_nd = Integrated(config()).fit_transform(cells())
-    np.testing.assert_allclose(shares(x_nd), 0.5, atol=1e-6)
+@pytest.mark.parametrize(("rule", "mine"), [("columns", 4 / G), ("equal", 0.5)])
+def test_a_rule_gives_the_shares_and_a_column_has_variance_one_on_average(rule, mine):
+    rep = Integrated(config(weights=rule))
+    x_nd = rep.fit_transform(cells())
+    np.testing.assert_allclose(shares(x_nd), [mine, 1 - mine], atol=1e-6)
     np.testing.assert_allclose(x_nd.var(axis=0).mean(), 1, rtol=1e-5)
+    assert rep.record.facts["weights"] == pytest.approx({"mine": mine, "yours": 1 - mine})
+    assert (rule == "columns") == (Integrated(config()).config == rep.config)
 
 
 @pytest.mark.parametrize("factor", [1e-5, 30.0])
@@ -151,7 +155,8 @@ def test_a_cell_one_block_cannot_reach_keeps_the_other():
 
 def test_lost_training_cells_count_as_the_median():
     adata = cells()
-    rep = Integrated(config(mine=GenesConfig(lost=tuple(adata.obs_names[:50]))))
+    lost = GenesConfig(lost=tuple(adata.obs_names[:50]))
+    rep = Integrated(config(mine=lost, weights="equal"))
     x_nd = rep.fit_transform(adata)
     assert not x_nd[:50, :4].any()
     np.testing.assert_allclose(np.median(x_nd[50:, :4], axis=0), 0, atol=1e-6)
@@ -160,7 +165,7 @@ def test_lost_training_cells_count_as_the_median():
 
 
 def test_values_out_of_bounds_are_clipped_and_counted():
-    rep = Integrated(config(clip=5)).fit(cells())
+    rep = Integrated(config(clip=5, weights="equal")).fit(cells())
     query = cells(6, seed=1)
     home = rep.place(query)
     query.X[1, 0], query.X[2, :3], query.X[3, 7] = 1e6, -1e6, 1e6
@@ -262,6 +267,7 @@ def test_a_block_that_never_varies_gives_zeros_and_no_share():
         ({"blocks": ("pcaa",)}, "no representation 'pcaa'"), ({"clip": 0}, "clip=0"),
         ({"own": "cells"}, "own='cells'"), ({"weights": {"pca": -1, "scvi": 2}}, "0 or more"),
         ({"weights": {"pca": 0}}, "0 or more"), ({"weights": {"mine": 1}}, "none of the blocks"),
+        ({"weights": "alike"}, "weights='alike': give columns, equal or a dict"),
         ({"configs": {"mine": 1}}, "none of the blocks"),
         ({"configs": {"pca": GenesConfig()}}, "GenesConfig: give PcaConfig"),
         ({"weights": {"pca": float("nan")}}, "0 or more"),

@@ -12,6 +12,7 @@ from benchmarks import metrics
 from benchmarks.metrics.annotation import predictions
 from benchmarks.metrics.collapse import Embeddings
 from benchmarks.metrics.retrieval import retrieve
+from benchmarks.metrics.sibling_f1 import SiblingPairs
 from benchmarks.metrics.siblings import among
 from benchmarks.pools import Pools, full_pool, seeded_pools
 from benchmarks.resample import bootstrap_weights
@@ -26,6 +27,7 @@ NAMES = {
         *("mrr", "median_rank", "type_match@1"),
     },
     "siblings": {"sibling_confusion"},
+    "sibling_pairs": {"sibling_macro_f1"},
     "typing": {"accuracy", "balanced_accuracy", "macro_f1"},
     "collapse": {
         *("rankme", "effective_rank", "uniformity", "alignment", "modality_gap", "centred_cosine"),
@@ -139,6 +141,56 @@ def test_siblings_are_asked_where_both_are():
     one = confusion(np.zeros((30, 30)), mixed, labels)
     assert (one.n, one.pool, one.support) == (15, 15, {"CD4": 5, "CD8": 10})
     assert one.chance == pytest.approx(0.5)
+
+
+def sibling_f1(sim, axes=(("CD4", "CD8"),), pools=None, labels=LABELS):
+    """Macro-F1 of each pair and their mean."""
+    pools = pools or full_pool(len(sim))
+    place_n = np.empty(len(labels), dtype=int)
+    place_n[pools.cells] = np.arange(len(pools.cells))
+    pairs = [among(lambda r: sim[np.ix_(r, r)], pools, labels, *axis) for axis in axes]
+    places = tuple(place_n[pair.evidence.cells] for pair in pairs)
+    given = SiblingPairs(pairs=tuple(pairs), places=places)
+    return metrics.evaluate("sibling_pairs", given, weights_of(pools.cells, labels))
+
+
+def test_sibling_f1_is_scikit_learns_over_the_two_types():
+    partner = np.arange(N)
+    partner[:12], partner[50:62] = np.arange(50, 62), np.arange(12)  # 12 of each are swapped
+    found = sibling_f1(np.eye(N)[partner])
+    told = LABELS[partner][:80]
+    wanted = f1_score(LABELS[:80], told, average="macro", labels=["CD4", "CD8"])
+    one = found["sibling_macro_f1[CD4|CD8]"]
+    assert one.estimate.value == pytest.approx(wanted)
+    assert one.estimate.low < wanted < one.estimate.high
+    assert (one.n, one.pool, one.support) == (80, 80, {"CD4": 50, "CD8": 30})
+
+
+def test_sibling_f1_of_several_pairs_is_their_mean():
+    axes = (("CD4", "CD8"), ("CD8", "B"))
+    partner = np.arange(N)
+    partner[:12], partner[50:62] = np.arange(50, 62), np.arange(12)
+    found = sibling_f1(np.eye(N)[partner], axes)
+    mean, *pairs = found.values()
+    assert next(iter(found)) == "sibling_macro_f1"
+    assert mean.estimate.value == pytest.approx(np.mean([one.estimate.value for one in pairs]))
+    rows = np.mean([one.estimate.replicates for one in pairs], axis=0)
+    np.testing.assert_allclose(mean.estimate.replicates, rows)
+    assert (mean.n, mean.pool, mean.support) == (99, 80, {"CD4": 50, "CD8": 30, "B": 19})
+
+
+@pytest.mark.parametrize("pools", [full_pool(N), seeded_pools(N, 20, seed=3)])
+def test_sibling_f1_of_an_oracle_and_of_ignorance(pools):
+    axes = (("CD4", "CD8"), ("CD8", "B"))
+    assert {one.estimate.value for one in sibling_f1(np.eye(N), axes, pools).values()} == {1.0}
+    for name, one in sibling_f1(np.zeros((N, N)), axes, pools).items():
+        assert one.estimate.value == pytest.approx(one.chance), name
+    # all called CD4: F1 of CD8 is 0, that of CD4 2 * 50 / (80 + 50)
+    everything_is_cd4 = np.tile(LABELS == "CD4", (N, 1)).astype(float)
+    everything_is_cd4 += everything_is_cd4.T
+    called = sibling_f1(everything_is_cd4)["sibling_macro_f1"]
+    assert called.estimate.value == pytest.approx(50 / 130)
+    assert called.estimate.value < called.chance == pytest.approx(0.5)
 
 
 def test_reordering_cells_changes_nothing():

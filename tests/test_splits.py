@@ -7,8 +7,9 @@ from anndata import AnnData
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks.guard import LeakError, assert_no_leak
+from benchmarks.guard import LeakError, assert_honest, assert_no_leak
 from benchmarks.splits import split
+from representations.base import FitRecord
 from representations.errors import InputError
 
 
@@ -96,6 +97,29 @@ def test_a_leak_fails_the_run():
     with pytest.raises(LeakError, match=r"pca saw 2 test cell.*'b'"):
         assert_no_leak(iter("cba"), iter("bcd"), what="pca")
     assert not issubclass(LeakError, ValueError)  # never mistaken for bad input
+
+
+@pytest.mark.parametrize("nested", [False, True])
+@pytest.mark.parametrize(
+    ("key", "transductive", "fails"),
+    [("tuned_on", False, True), ("tuned_on", True, True), ("adapted_on", False, True),
+     ("adapted_on", True, False)],
+)  # fmt: skip
+def test_tuning_and_undeclared_adaptation_on_test_cells_fail_the_run(
+    nested, key, transductive, fails
+):
+    facts = {key: ["a", "t"], "weights": {"pca": 1.0}}
+    if nested:
+        facts = {"blocks": {"scvi": {"facts": facts}}}
+    record = FitRecord(cells=("a", "b"), params={}, facts=facts)
+    assert_honest(record, ["c"], what="X_integrated", transductive=transductive)
+    if fails:
+        with pytest.raises(LeakError, match=rf"X_integrated \({key}\) saw 1 test cell.*'t'"):
+            assert_honest(record, ["t"], what="X_integrated", transductive=transductive)
+    else:
+        assert_honest(record, ["t"], what="X_integrated", transductive=transductive)
+    with pytest.raises(LeakError, match="X_integrated saw 1 test cell"):
+        assert_honest(record, ["b"], what="X_integrated", transductive=True)
 
 
 def test_two_donors_are_too_few_to_split_by():

@@ -1,5 +1,6 @@
 """Tables and the talk figure: aggregation, pairing, determinism, from records alone."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import numpy as np
@@ -9,7 +10,9 @@ from matplotlib.image import imread
 
 from benchmarks import plots, readme, records, stats, tables
 from benchmarks.records import MetricValue, Record
+from benchmarks.suites import Versus, suites
 from benchmarks.tidy import COLUMNS, tidy
+from benchmarks.versus import versus
 from representations.errors import InputError
 
 SHARED = np.random.default_rng(0).normal(0, 0.004, 200)
@@ -151,6 +154,61 @@ def test_markdown_shows_intervals_chance_and_differences(tmp_path):
     assert len(widths) == 1
     section = page[page.index("## teaseq → pbmc") :]
     assert section.index("| OptimizedCLIPModule | X_pca |") < section.index("| ridge | X_pca |")
+
+
+ASKED = Versus(
+    reference="X_diffmap", blocks=("X_pca", "X_diffmap", "X_dpt"),
+    metrics=("pair_accuracy", "recall@10"), model="OptimizedCLIPModule",
+)  # fmt: skip
+
+
+def blocks():
+    """X_integrated beside its blocks; X_pca is the best on one metric, X_diffmap on the other."""
+    values = {"X_pca": (0.94, 0.20), "X_diffmap": (0.93, 0.25), "X_integrated": (0.95, 0.24)}
+    return [
+        record("OptimizedCLIPModule", name, 0, seed=seed, metrics={
+            "pair_accuracy": figure(a, seed=seed + i), "recall@10": figure(b, seed=seed + i),
+        })
+        for i, (name, (a, b)) in enumerate(values.items()) for seed in range(3)
+    ]  # fmt: skip
+
+
+def test_a_suite_may_ask_for_differences_to_a_row_and_to_the_best_block():
+    gaps = versus(blocks(), ASKED)
+    of = {(r["metric"], r["against"]): r for _, r in gaps.iterrows()
+          if r["representation"] == "X_integrated"}  # fmt: skip
+    assert len(of) == 4
+    for metric, against, name, gap in (
+        ("pair_accuracy", "X_diffmap", "X_diffmap", 0.02),
+        ("pair_accuracy", "best block", "X_pca", 0.01),
+        ("recall@10", "X_diffmap", "X_diffmap", -0.01),
+        ("recall@10", "best block", "X_diffmap", -0.01),
+    ):
+        row = of[metric, against]
+        assert (row["reference"], row["seeds"]) == (name, 3)
+        assert row["difference"] == pytest.approx(gap)
+        assert row["difference_low"] < gap < row["difference_high"]
+        assert np.sign(row["difference_low"]) == np.sign(row["difference_high"])
+    # neither the reference nor the best is compared with itself
+    assert not (gaps["representation"] == gaps["reference"]).any()
+    assert versus(some_records()[:1], ASKED).empty
+
+
+def test_the_differences_are_on_the_page_and_beside_it(tmp_path, monkeypatch):
+    suite = suites.get("representations")
+    monkeypatch.setitem(suites._members, "cross_dataset", replace(suite, versus=ASKED))
+    for one in blocks():
+        records.save(one, tmp_path)
+    written = tables.write_tables(tmp_path, tmp_path / "tables")
+    assert [path.name for path in written] == [
+        "cross_dataset.csv", "cross_dataset_versus.csv", "cross_dataset.md"
+    ]  # fmt: skip
+    page = written[2].read_text()
+    assert "| features | variant | Δ pair_accuracy to X_diffmap |" in page
+    (line,) = [x for x in page.splitlines() if x.startswith("| X_integrated |")]
+    assert "+0.020 [" in line
+    assert "(X_pca, p <0.001)" in line
+    assert tables.check(tmp_path, tmp_path / "tables") == []
 
 
 def test_tables_are_the_same_bytes_whatever_the_order_of_records(tmp_path):

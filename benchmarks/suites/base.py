@@ -26,6 +26,19 @@ class Row:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Versus:
+    """Paired differences that a table adds: rows of ``model`` against ``reference`` and the best.
+
+    The best is that of ``blocks``, metric by metric; both are representations of the same model.
+    """
+
+    reference: str
+    blocks: tuple[str, ...]
+    metrics: tuple[str, ...]
+    model: str = OURS
+
+
+@dataclass(frozen=True, kw_only=True)
 class Suite:
     """A named, frozen grid; ``note`` is what a reader of its table must know.
 
@@ -37,6 +50,7 @@ class Suite:
     rows: tuple[Row, ...]
     note: str = ""
     apart: bool = False
+    versus: Versus | None = None
 
     def select(self, profile: str) -> tuple[Row, ...]:
         """Rows of a profile, ``quick`` or ``full``."""
