@@ -47,7 +47,7 @@ class Protocol:
     version: int = 1
     repeats: int = 3
     limit_s: float = 900.0
-    grace_s: float = 180.0
+    grace_s: float = 600.0
     threads: int = 1
     noise: float = 0.5
 
