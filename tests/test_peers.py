@@ -175,7 +175,7 @@ def test_a_peer_tells_the_arms_of_a_star(star_nd, name, options):
     asks = Question(start=START, terminals={one: one for one in TERMINALS}, seed=0)
     found = peer.branches(adata, asks)
     assert set(found.names) == set(TERMINALS)
-    np.testing.assert_allclose(found.p_ng.sum(axis=1), 1, atol=1e-3)
+    np.testing.assert_allclose(found.p_ng.sum(axis=1), 1, atol=0.05)  # Palantir drops the least
     for g, name in enumerate(TERMINALS):
         p_n = found.p_ng[:, found.names.index(name)]
         arm_n = np.arange(N) % 3 == g
