@@ -1,4 +1,4 @@
-"""Peak memory of one diffusion map, in a process of its own: ``python -m benchmarks.peak``."""
+"""Memory or seconds of one diffusion map in its own process: ``python -m benchmarks.peak``."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import resource
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import numpy as np
@@ -25,16 +26,25 @@ def peak_mb(side: str, x_nd: np.ndarray, *, n_components: int, seed: int = 0) ->
     side
         Name in :data:`benchmarks.diffmaps.SIDES`.
     """
+    return _alone("memory", side, x_nd, n_components, seed)
+
+
+def first_call(side: str, x_nd: np.ndarray, *, n_components: int, seed: int = 0) -> float:
+    """Seconds of the first call in a process, everything imported, nothing compiled."""
+    return _alone("seconds", side, x_nd, n_components, seed)
+
+
+def _alone(what: str, side: str, x_nd: np.ndarray, n_components: int, seed: int) -> float:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "x.npy"
         np.save(path, x_nd)
-        words = [side, str(path), str(n_components), str(seed)]
+        words = [what, side, str(path), str(n_components), str(seed)]
         found = subprocess.run(  # noqa: S603 - this interpreter, this module
             [sys.executable, "-m", "benchmarks.peak", *words],
             capture_output=True, text=True, check=False,
         )  # fmt: skip
     if found.returncode:
-        raise RuntimeError(f"peak memory of {side}: {found.stderr.strip() or found.returncode}")
+        raise RuntimeError(f"{what} of {side}: {found.stderr.strip() or found.returncode}")
     return float(found.stdout.split()[-1])
 
 
@@ -47,6 +57,14 @@ def added_mb(side: str, x_nd: np.ndarray, *, n_components: int, seed: int) -> fl
     with one_thread():
         SIDES[side](x_nd, n_components=n_components, seed=seed)
     return (peak_bytes() - before) / MB
+
+
+def seconds_of_first_call(side: str, x_nd: np.ndarray, *, n_components: int, seed: int) -> float:
+    """The same in this process, which should have done nothing else."""
+    with one_thread():
+        started = time.perf_counter()
+        SIDES[side](x_nd, n_components=n_components, seed=seed)
+        return time.perf_counter() - started
 
 
 def peak_bytes() -> int:
@@ -63,6 +81,7 @@ def peak_bytes() -> int:
 
 
 if __name__ == "__main__":
-    side, path, n_components, seed = sys.argv[1:]
+    what, side, path, n_components, seed = sys.argv[1:]
+    measure = {"memory": added_mb, "seconds": seconds_of_first_call}[what]
     x_nd = np.load(path, allow_pickle=False)
-    print(added_mb(side, x_nd, n_components=int(n_components), seed=int(seed)))
+    print(measure(side, x_nd, n_components=int(n_components), seed=int(seed)))

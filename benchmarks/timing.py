@@ -16,7 +16,7 @@ import numpy as np
 from benchmarks.records import MetricValue
 from benchmarks.stats import Estimate
 
-PACKAGES = ("pynndescent", "umap-learn", "scipy", "numba")
+PACKAGES = ("pynndescent", "umap-learn", "scipy", "numba", "faiss-cpu", "torch")
 
 
 def in_turn(
@@ -35,22 +35,29 @@ def in_turn(
     return seconds, results
 
 
+def told_in_turn(calls: Mapping[str, Callable[[], float]], repeats: int) -> dict[str, list[float]]:
+    """The same of calls that measure themselves, elsewhere."""
+    seconds: dict[str, list[float]] = {name: [] for name in calls}
+    for _ in range(repeats):
+        for name, call in calls.items():
+            seconds[name].append(call())
+    return seconds
+
+
 def timing_metrics(
     seconds: Mapping[str, Sequence[float]], *, n: int, queries: int
 ) -> dict[str, MetricValue]:
     """Medians, with the range of the repeats as interval.
 
-    ``time_ratio`` is the ratio of the medians, ours over scanpy's; its interval is the range of the
-    ratios of neighbouring calls, which always holds it.
+    A ratio is that of the medians, ours over scanpy's; its interval is the range of the ratios of
+    neighbouring calls, which always holds it.
     """
-    mine, other = np.array(seconds["ours"]), np.array(seconds["scanpy"])
-    pairs, ratio = mine / other, float(np.median(mine) / np.median(other))
     found = {
-        "time_ratio": _metric(ratio, pairs.min(), pairs.max(), n),
-        "seconds_ours": _median(mine, n),
-        "seconds_scanpy": _median(other, n),
+        **_compared(seconds, "", n),
         "transform_cells_per_s": _median(queries / np.array(seconds["place"]), queries),
     }
+    if "fresh_ours" in seconds:
+        found |= _compared(seconds, "fresh_", n)
     if "fit_transform" in seconds:
         found["fit_transform_s"] = _median(np.array(seconds["fit_transform"]), n)
     return found
@@ -78,6 +85,16 @@ def facts() -> dict[str, str]:
     if info.is_file() and (found := re.search(r"model name\s*:\s*(.+)", info.read_text())):
         cpu = found[1].strip()
     return {"cpu": cpu, **{name: importlib.metadata.version(name) for name in PACKAGES}}
+
+
+def _compared(seconds: Mapping[str, Sequence[float]], kind: str, n: int) -> dict[str, MetricValue]:
+    mine, other = (np.array(seconds[f"{kind}{side}"]) for side in ("ours", "scanpy"))
+    pairs, ratio = mine / other, float(np.median(mine) / np.median(other))
+    return {
+        f"{kind}time_ratio": _metric(ratio, pairs.min(), pairs.max(), n),
+        f"{kind}seconds_ours": _median(mine, n),
+        f"{kind}seconds_scanpy": _median(other, n),
+    }
 
 
 def _median(values: np.ndarray, n: int) -> MetricValue:

@@ -93,7 +93,7 @@ class Branching(GraphRepresentation):
                 spread_cg, share_g = bootstrap(plan, kernels, repeats=c.n_bootstraps, seed=c.seed)
             self.walk = replace(self.walk, spread_cg=spread_cg)
             support = share_g.tolist() if ends.found else []
-        backend = f"{facts.pop('knn_backend')}, scipy eigsh and conjugate gradients"
+        backend = f"{facts.pop('knn_backend')}; Chebyshev filter and conjugate gradients"
         return self._fitted(), {
             **facts,
             "backend": backend,

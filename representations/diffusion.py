@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 from anndata import AnnData
-from scipy.sparse.linalg import eigsh
 
 from representations.base import Coordinates, Statistics
 from representations.errors import InputError
@@ -20,9 +19,8 @@ from representations.manifold import GraphConfig, GraphRepresentation, row_sums
 from representations.reached import spread
 from representations.registry import register
 from representations.saved import part, prefixed
+from representations.spectrum import leading_eigenpairs
 
-TOLERANCE = 0  # machine precision: looser, Lanczos finds one vector of an eigenvalue that has two
-DENSE_UP_TO = 100  # cells: exact where Lanczos may still miss the second of two equal eigenvalues
 MIN_EIGENVALUE = 0.01  # a placed cell divides by it
 
 
@@ -70,33 +68,19 @@ def diffusion_basis(
     kernel = _scale(weights_nn, density_n, density_n)
     degree_n = row_sums(kernel)
     symmetric = _scale(kernel, np.sqrt(degree_n), np.sqrt(degree_n))
-    values, vectors = _leading(symmetric, n_components + 1, seed)
-    order = np.argsort(-values)[1:]
-    usable = int((values[order] >= MIN_EIGENVALUE).sum())
+    values_c, vectors_nc = leading_eigenpairs(symmetric, n_components + 1, seed=seed)
+    values_c, vectors_nc = values_c[1:], vectors_nc[:, 1:]
+    usable = int((values_c >= MIN_EIGENVALUE).sum())
     if usable < n_components:
         raise InputError(
             f"n_components={n_components}: only {usable} eigenvalues reach {MIN_EIGENVALUE}, the "
             f"rest is noise on which no new cell can be placed; give 1 to {max(usable, 1)}"
         )
-    vectors_nc = vectors[:, order]
     # An eigenvector has no sign of its own; its heavier tail is called positive.
     vectors_nc = vectors_nc * np.where((vectors_nc**3).sum(axis=0) < 0, -1.0, 1.0)
     return DiffusionBasis(
-        values_c=values[order], vectors_nc=vectors_nc, density_n=density_n, degree_n=degree_n
+        values_c=values_c, vectors_nc=vectors_nc, density_n=density_n, degree_n=degree_n
     )
-
-
-def _leading(symmetric: sp.csr_matrix, k: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """The ``k`` largest eigenvalues and their vectors."""
-    n = symmetric.shape[0]
-    if n <= DENSE_UP_TO:
-        values, vectors = np.linalg.eigh(symmetric.toarray())
-        return values[-k:], vectors[:, -k:]
-    rng = np.random.default_rng(seed)
-    found: tuple[np.ndarray, np.ndarray] = eigsh(
-        symmetric, k=k, which="LA", v0=rng.uniform(-1, 1, n), tol=TOLERANCE, rng=rng
-    )
-    return found
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,7 +104,7 @@ class DiffusionMap(GraphRepresentation):
         self.basis = diffusion_basis(
             self.manifold.weights_cc, self.config.n_components, seed=self.config.seed
         )
-        backend = f"{facts.pop('knn_backend')}, scipy eigsh"
+        backend = f"{facts.pop('knn_backend')}, Chebyshev filter"
         return spread(self.manifold.main_n, self.basis.vectors_nc), {
             **facts,
             "backend": backend,

@@ -20,7 +20,8 @@ from representations.knn import EXACT_UP_TO, KnnIndex
 
 SEARCH_STEPS = 64
 REVERSE_THROUGH = 5
-CHUNK = 4096
+CHUNK = 16_384
+PAIRS = 8192  # at once: what they take stays in the processor's cache
 TWIN = 1e-3  # of a radius: the same cell, but for rounding
 
 
@@ -161,7 +162,13 @@ def _snap(dist: np.ndarray, radius: np.ndarray) -> np.ndarray:
 
 def _distances(a: np.ndarray, b: np.ndarray, row: np.ndarray, col: np.ndarray) -> np.ndarray:
     """Pairwise distances by subtraction: exact zeros for twins, unlike the norm expansion."""
-    difference = a[row] - b[col]
-    squared: np.ndarray = np.einsum("pd,pd->p", difference, difference, dtype=np.float64)
-    distance: np.ndarray = np.sqrt(squared)
-    return distance
+    squared = np.empty(len(row))
+    left, right = np.empty((2, PAIRS, a.shape[1]), dtype=a.dtype)
+    for start in range(0, len(row), PAIRS):
+        part = slice(start, start + PAIRS)
+        p = len(row[part])
+        np.take(a, row[part], axis=0, out=left[:p], mode="clip")
+        np.take(b, col[part], axis=0, out=right[:p], mode="clip")
+        left[:p] -= right[:p]
+        np.einsum("pd,pd->p", left[:p], left[:p], dtype=np.float64, out=squared[part])
+    return np.sqrt(squared, out=squared)

@@ -94,7 +94,7 @@ class MultiAnchorPseudotime(GraphRepresentation):
         self.course = course_of(distance_ca / self.scale_a) if len(anchors) > 1 else None
         x_ca, sure_c = self.pseudotimes(self.basis.vectors_nc)
         return spread(main_n, x_ca, sure_c), {
-            "backend": f"{facts.pop('knn_backend')}, scipy eigsh",
+            "backend": f"{facts.pop('knn_backend')}, Chebyshev filter",
             **facts,
             "labels_used": [key for key in ("roots", "marker_roots") if getattr(c, key)],
             "columns": self._columns(names_c[anchors]),

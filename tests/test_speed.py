@@ -1,5 +1,7 @@
 """The speed suite on tiny data: what a record holds, and how figures come from repeats."""
 
+from functools import partial
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,16 +11,20 @@ from anndata import AnnData
 from benchmarks import datasets, diffmaps, peak, records, tables
 from benchmarks.run import run_suite
 from benchmarks.suites import Row, suites
+from benchmarks.synthetic import jittered, resampled, sized
 from benchmarks.tasks import diffmap_speed, tasks
-from benchmarks.tasks.diffmap_speed import DiffmapSpeed, Protocol, cells_of, resampled, sized
+from benchmarks.tasks.diffmap_speed import DiffmapSpeed, Protocol, cells_of, noise_of
 from benchmarks.terminal import show_suite
 from benchmarks.timing import in_turn, timing_metrics
 from representations.diffusion import diffusion_basis
 from representations.errors import InputError
 from representations.graph import fuzzy_graph
+from representations.knn import KnnIndex
 
 N = 120
 BOTH = {"time_ratio", "seconds_ours", "seconds_scanpy", "transform_cells_per_s"}
+BOTH |= {"fresh_time_ratio", "fresh_seconds_ours", "fresh_seconds_scanpy"}
+BOTH |= {"subspace_cosine_as_timed"}
 BOTH |= {"peak_mb_ours", "peak_mb_scanpy", "subspace_cosine", "knn_recall", "knn_recall_scanpy"}
 
 
@@ -44,11 +50,13 @@ def tiny(monkeypatch):
     adata.obs_names = [f"cell{i}" for i in range(N)]
     adata.var_names = [f"GENE{i}" for i in range(90)]
     monkeypatch.setattr(datasets, "load", lambda name, progress=True: adata)
-    small = Protocol(repeats=2, n_components=5, queries=20, recall_sample=30, angles=3)
+    small = Protocol(repeats=2, fresh=2, n_components=5, queries=20, recall_sample=30, angles=3)
     monkeypatch.setattr(diffmap_speed, "PROTOCOL", small)
     # compiling what 120 cells never call would be most of the test's time
     monkeypatch.setattr(diffmaps, "warm_up", lambda x_nd, **_: None)
     monkeypatch.setattr(diffmap_speed, "peak_mb", lambda side, x_nd, **_: float(len(x_nd)))
+    alone = {"ours": 2.0, "scanpy": 8.0}
+    monkeypatch.setattr(diffmap_speed, "first_call", lambda side, x_nd, **_: alone[side])
     return adata
 
 
@@ -74,17 +82,43 @@ def test_sides_take_turns_and_the_last_result_is_kept():
 
 
 def test_sizes_are_exact_and_seeded(x_nd):
-    assert sized(x_nd, 300, noise=0.5, seed=0) is x_nd
-    fewer = sized(x_nd, 50, noise=0.5, seed=0)
+    assert sized(x_nd, 300, seed=0) is x_nd
+    fewer = sized(x_nd, 50, seed=0)
     assert len(np.unique(fewer, axis=0)) == 50
     assert np.isin(fewer[:, 0], x_nd[:, 0]).all()
-    more = sized(x_nd, 2000, noise=0.5, seed=0)
-    assert more.shape == (2000, 8)
-    assert more.dtype == np.float32
-    np.testing.assert_array_equal(more, resampled(x_nd, 2000, 0.5, 0))
-    assert not np.array_equal(more, resampled(x_nd, 2000, 0.5, 1))
+    for noise, expected in ((None, resampled), (0.5, partial(jittered, noise=0.5))):
+        more = sized(x_nd, 2000, noise=noise, seed=0)
+        assert (more.shape, more.dtype) == ((2000, 8), np.float32)
+        np.testing.assert_array_equal(more, expected(x_nd, 2000, seed=0))
+        assert not np.array_equal(more, expected(x_nd, 2000, seed=1))
     # variances add: 1 + 0.5 ** 2
     np.testing.assert_allclose(more.std(axis=0), np.sqrt(1.25) * x_nd.std(axis=0), rtol=0.1)
+
+
+def test_resampled_cells_keep_the_place_and_the_dimension_of_the_real_ones():
+    """A plane in eight dimensions, in two halves: draws stay in the plane and in the halves."""
+    rng = np.random.default_rng(0)
+    plane_nd = np.zeros((400, 8), dtype=np.float32)
+    plane_nd[:, :2] = rng.uniform(0, 1, (400, 2))
+    plane_nd[200:, 0] += 5
+    drawn = resampled(plane_nd, 5000, seed=0)
+    assert np.abs(drawn[:, 2:]).max() < 1e-6
+    assert ((drawn[:, 0] < 2.5).mean() - 0.5) < 0.03
+    assert not ((drawn[:, 0] > 1.6) & (drawn[:, 0] < 4.4)).any()
+    np.testing.assert_allclose(drawn.std(axis=0), plane_nd.std(axis=0), rtol=0.1, atol=1e-6)
+
+
+def test_copies_of_a_cell_are_islands_when_jittered_and_not_when_resampled():
+    rng = np.random.default_rng(0)
+    real_nd = rng.normal(size=(200, 10)).astype(np.float32)
+    near = {}
+    for name, make in (("jittered", partial(jittered, noise=0.1)), ("resampled", resampled)):
+        drawn = make(real_nd, 6000, seed=0)
+        found = KnnIndex(drawn).search(drawn[:300], 15)[:, 1:]
+        home = KnnIndex(real_nd).search(drawn, 1)[:, 0]
+        near[name] = (home[found] == home[:300, None]).mean()
+    assert near["jittered"] > 0.95
+    assert near["resampled"] < 0.6
 
 
 @pytest.mark.filterwarnings("ignore")  # scanpy's own, which differ between releases
@@ -121,6 +155,7 @@ def test_records_are_valid_and_shown(tiny, tmp_path, capsys):
     assert (report.ran, report.skipped) == (2, ())
     small, large = sorted(records.load_all("speed", root), key=lambda one: one.variant["cells"])
     assert set(small.metrics) == BOTH | {"fit_transform_s"}
+    assert small.metrics["fresh_time_ratio"].value == 0.25
     assert set(large.metrics) == BOTH  # counts exist for the real cells alone
     assert (small.variant, small.metrics["time_ratio"].n) == ({"cells": N}, N)
     assert large.metrics["peak_mb_ours"].value == 200
@@ -152,15 +187,21 @@ def test_the_suite_is_known_and_quick_is_the_real_cells():
         for rows in (suite.rows, suite.select("quick"))
     )
     assert [cells_of(one) for one in quick] == [6310]
-    assert [cells_of(one) for one in full] == [6310, 50_000]
+    sizes = [(cells_of(one), noise_of(one)) for one in full]
+    assert sizes == [(5000, None), (6310, None), (50_000, None), (50_000, 0.5), (200_000, None)]
     assert tasks.get("diffmap_speed") is DiffmapSpeed
-    assert DiffmapSpeed.config(suite.rows[0])["cells"] == 6310
+    assert DiffmapSpeed.config(suite.rows[3])["noise"] == 0.5
 
 
-@pytest.mark.parametrize("bad", [row(0), row("many"), row(10, noise="none")])
+@pytest.mark.parametrize("bad", [row(0), row("many"), row(10, repeats=3)])
 def test_a_row_without_a_size_is_refused(bad):
     with pytest.raises(InputError, match="cells"):
         cells_of(bad)
+
+
+def test_noise_is_a_number():
+    with pytest.raises(InputError, match="noise='much'"):
+        noise_of(row(10, noise="much"))
 
 
 def test_speed_stays_within_a_data_set():
@@ -174,5 +215,6 @@ def test_memory_is_what_the_call_adds_in_a_process_of_its_own(x_nd):
     used = peak.peak_mb("ours", x_nd, n_components=5)
     assert ballast.size
     assert 0 <= used < 100
-    with pytest.raises(RuntimeError, match="peak memory of nobody"):
+    with pytest.raises(RuntimeError, match="memory of nobody"):
         peak.peak_mb("nobody", x_nd, n_components=5)
+    assert 0 < peak.first_call("ours", x_nd, n_components=5) < 60

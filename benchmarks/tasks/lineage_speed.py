@@ -24,8 +24,8 @@ from benchmarks.lineage_sides import __name__ as CHILD
 from benchmarks.peers import create, version_of
 from benchmarks.records import MetricValue
 from benchmarks.suites import Row
+from benchmarks.synthetic import sized
 from benchmarks.tasks import Outcome, tasks
-from benchmarks.tasks.diffmap_speed import sized
 from benchmarks.timing import exactly, facts, listed
 from representations import registry
 from representations.errors import InputError
@@ -49,7 +49,6 @@ class Protocol:
     limit_s: float = 900.0
     grace_s: float = 600.0
     threads: int = 1
-    noise: float = 0.5
 
 
 PROTOCOL = Protocol()
@@ -99,7 +98,7 @@ class LineageSpeed:
 
     def _cells(self, n: int) -> np.ndarray:
         """Resampled components, the start and the terminal cells as they are in the first rows."""
-        x_nd = sized(self._pcs_nd, n, noise=PROTOCOL.noise, seed=self.seed).copy()
+        x_nd = sized(self._pcs_nd, n, seed=self.seed).copy()
         role_n = datasets.load(self.name).obs["published_role"].astype(str).to_numpy()
         roles = [START, *(f"terminal {name}" for name in TERMINALS)]
         x_nd[: len(roles)] = [self._pcs_nd[np.flatnonzero(role_n == role)[0]] for role in roles]
