@@ -5,13 +5,16 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 OUT ?= runs/benchmark
 
-.PHONY: help benchmark full test check fast tables setup clean
+PEERS := .venv-peers
+
+.PHONY: help benchmark full test check fast tables setup clean peers lineage
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make benchmark   set up, fetch the default data, run the quick cross-dataset suite"
 	@echo "make test        set up, check style and types, run the tests"
 	@echo "make full        every row of the suite, five seeds, into results/"
+	@echo "make lineage     the suite lineage with CellRank and Palantir, in an environment of its own"
 	@echo "make tables      tables and figures from the committed records"
 
 # Reused while the pins and the project file are unchanged.
@@ -22,6 +25,18 @@ $(STAMP): pyproject.toml constraints.txt
 	@touch $@
 
 setup: $(STAMP)
+
+# CellRank brings pygpcca, which wants Jinja2 3.0.3 and no other: every other pin is the same.
+$(PEERS)/.ready: pyproject.toml constraints.txt constraints-peers.txt
+	$(PYTHON) -m venv $(PEERS)
+	grep -v '^Jinja2==' constraints.txt > $(PEERS)/constraints.txt
+	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --constraint $(PEERS)/constraints.txt --constraint constraints-peers.txt --editable ".[dev,scvi,peers]"
+	@touch $@
+
+peers: $(PEERS)/.ready
+
+lineage: $(PEERS)/.ready
+	$(PEERS)/bin/python -m benchmarks run lineage --profile full
 
 benchmark: $(STAMP)
 	$(BIN)/python -m benchmarks run cross_dataset --profile quick --out $(OUT)
@@ -44,4 +59,4 @@ tables: $(STAMP)
 	$(BIN)/python -m benchmarks tables
 
 clean:
-	rm -rf $(VENV) runs .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(PEERS) runs .pytest_cache .mypy_cache .ruff_cache

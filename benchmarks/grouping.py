@@ -56,6 +56,9 @@ def grouped(records: Iterable[Record]) -> dict[Key, list[Record]]:
 def reference_of(key: Key, runs: Iterable[Key]) -> Key | None:
     """The row that ``key`` is compared with, None for the reference itself or where none ran."""
     peers = sorted(other for other in runs if other.section == key.section and other != key)
+    for other in peers:
+        if other.model == "ours" != key.model and _answers_the_same(other, key):
+            return other
     if key.variant != "{}" and key._replace(variant="{}") in peers:
         return key._replace(variant="{}")
     if key.model in REFERENCES:
@@ -69,6 +72,12 @@ def reference_of(key: Key, runs: Iterable[Key]) -> Key | None:
         if found:
             return found[0]
     return None
+
+
+def _answers_the_same(ours: Key, other: Key) -> bool:
+    """Whether another package's row is ours but for settings of that package."""
+    asked, also = (json.loads(key.variant) for key in (ours, other))
+    return ours.representation == other.representation and asked.items() <= also.items()
 
 
 def check_differ(variant: Sequence[Record], base: Sequence[Record]) -> None:

@@ -22,6 +22,7 @@ MARKERS = {
     "megakaryocyte": ("ITGA2B", "PF4"),
 }
 CLASSES = tuple(MARKERS)
+STEM = "HSC"
 # FateID's names, in the order of the data set, and ours.
 LINEAGES = {
     "Ery": "erythroid", "Mega": "megakaryocyte", "DC": "DC", "CLP": "lymphoid", "Mono": "myeloid",
@@ -69,3 +70,21 @@ def class_pairs(edges: Iterable[tuple[int, int]], classes: list[str | None]) -> 
     found = {frozenset({classes[a], classes[b]}) for a, b in edges}
     named = [frozenset(name for name in pair if name is not None) for pair in found]
     return sorted({pair for pair in named if len(pair) == 2}, key=sorted)
+
+
+def related(a: str | None, b: str | None) -> bool:
+    """Whether groups of these classes may touch: one class, or a pair of the tree."""
+    return a is not None and b is not None and (a == b or frozenset({a, b}) in TREE)
+
+
+def reached(pairs: Iterable[Pair]) -> set[str]:
+    """Classes that stem cells reach along those of the pairs that the tree knows, not themselves.
+
+    So a lineage counts whichever of its ways is taken, and none through a wrong pair does.
+    """
+    right, found = [pair for pair in pairs if pair in TREE], {STEM}
+    for _ in CLASSES:
+        for pair in right:
+            if pair & found:
+                found |= pair
+    return found - {STEM}

@@ -47,6 +47,12 @@ class Figures:
         )
         self.once_bn = np.ones((1, len(cells)))
 
+    def mean(self, found: Sequence[MetricValue]) -> MetricValue:
+        """Mean of several figures over the same cells, resampled together."""
+        values = np.array([[one.value] for one in found])
+        replicates = np.array([one.replicates for one in found], dtype=np.float64)
+        return self._metric(values.mean(axis=0), replicates.mean(axis=0))
+
     def pearson(self, x_n: Floats, y_n: Floats) -> MetricValue:
         """Pearson correlation; chance 0."""
         rows = (x_n[None], y_n[None])
@@ -71,10 +77,14 @@ class Figures:
     def deviation(self, x_sn: Floats) -> MetricValue:
         """Mean over cells of the standard deviation over reruns, ``(s, n)`` or ``(s, n, l)``.
 
-        Chance is that of the same values dealt to the cells anew in each rerun.
+        Not-a-number where a rerun does not have a cell; each cell is in two or more. Chance is that
+        of the same values dealt anew to the cells of each rerun.
         """
         rng = np.random.default_rng(0)
-        dealt = np.stack([x[rng.permutation(len(x))] for x in x_sn])
+        dealt = x_sn.copy()
+        for x in dealt:
+            has_n = ~np.isnan(x).reshape(len(x), -1).any(axis=1)
+            x[has_n] = x[has_n][rng.permutation(int(has_n.sum()))]
         apart_n, chance_n = (_spread(values) for values in (x_sn, dealt))
         replicates = weighted_mean(apart_n, self.weights_bn)
         return self._metric(np.array([apart_n.mean()]), replicates, float(chance_n.mean()))
@@ -105,13 +115,16 @@ def quantiles(x_n: Floats) -> Floats:
 
 
 def one_direction(x_sn: Floats) -> Floats:
-    """Quantiles ``(s, n)``, turned round (1 - q) where they run against the first rerun."""
-    first_n = x_sn[0] - x_sn[0].mean()
-    against_s = (x_sn - x_sn.mean(axis=1, keepdims=True)) @ first_n < 0
+    """Quantiles ``(s, n)``, turned round (1 - q) where they run against the first rerun.
+
+    Not-a-number where a rerun does not have a cell.
+    """
+    centred_sn = x_sn - np.nanmean(x_sn, axis=1, keepdims=True)
+    against_s = np.nansum(centred_sn * centred_sn[0], axis=1) < 0
     turned_sn: Floats = np.where(against_s[:, None], 1 - x_sn, x_sn)
     return turned_sn
 
 
 def _spread(x_sn: Floats) -> Floats:
-    apart: Floats = x_sn.std(axis=0, ddof=1)
+    apart: Floats = np.nanstd(x_sn, axis=0, ddof=1)
     return apart if apart.ndim == 1 else apart.mean(axis=1)

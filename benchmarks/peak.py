@@ -53,10 +53,10 @@ def added_mb(side: str, x_nd: np.ndarray, *, n_components: int, seed: int) -> fl
     warm_up(x_nd, n_components=n_components, sides=(side,))
     with contextlib.suppress(OSError):  # Linux: the peak so far is forgotten
         Path("/proc/self/clear_refs").write_text("5")
-    before = _peak()
+    before = peak_bytes()
     with one_thread():
         SIDES[side](x_nd, n_components=n_components, seed=seed)
-    return (_peak() - before) / MB
+    return (peak_bytes() - before) / MB
 
 
 def seconds_of_first_call(side: str, x_nd: np.ndarray, *, n_components: int, seed: int) -> float:
@@ -67,7 +67,7 @@ def seconds_of_first_call(side: str, x_nd: np.ndarray, *, n_components: int, see
         return time.perf_counter() - started
 
 
-def _peak() -> int:
+def peak_bytes() -> int:
     """Peak resident bytes.
 
     Not ``ru_maxrss`` where it can be helped: on Linux a child starts with its parent's.

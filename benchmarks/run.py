@@ -19,7 +19,7 @@ from tqdm.auto import tqdm
 from benchmarks import datasets, records
 from benchmarks.commit import git_commit
 from benchmarks.suites import Row
-from benchmarks.tasks import Outcome, tasks
+from benchmarks.tasks import NotRun, Outcome, tasks
 
 PACKAGES = ("clip_align", "torch", "scanpy", "anndata", "numpy", "scikit-learn", "faiss-cpu")
 
@@ -80,15 +80,15 @@ def run_suite(
         key=lambda item: (item[0].seed, *item[0]),
     )
     ran = kept = 0
-    skipped: dict[tuple[str, str], Skipped] = {}
+    skipped: dict[tuple[str, ...], Skipped] = {}
     unavailable = cache(_unavailable)  # for this call: a source may be back at the next
     bar = tqdm(total=len(todo), desc=suite, unit="row", disable=None if progress else True)
     for group, members in groupby(todo, key=lambda item: item[0]):
         group_rows = [row for _, row in members]
         reason = unavailable(group.train) or unavailable(group.test)
         if reason is not None:
-            where = (group.train, group.test)
-            skipped[where] = Skipped(train=group.train, test=group.test, reason=reason)
+            left = Skipped(train=group.train, test=group.test, reason=reason)
+            skipped[group.train, group.test] = left
             bar.update(len(group_rows))
             continue
         task = tasks.get(group.task)(
@@ -100,9 +100,15 @@ def run_suite(
             if not again and records.exists(identity, root):
                 kept += 1
             else:
-                outcome = task.run(row)
-                records.save(_record(identity, outcome), root)
-                ran += 1
+                try:
+                    outcome = task.run(row)
+                except NotRun as absent:
+                    named = f"{row.representation} {row.model}: {absent}"
+                    left = Skipped(train=row.train, test=row.test, reason=named)
+                    skipped[named, row.train, row.test] = left
+                else:
+                    records.save(_record(identity, outcome), root)
+                    ran += 1
             bar.update()
     bar.close()
     seconds = time.perf_counter() - started

@@ -120,13 +120,13 @@ class Paga(GraphRepresentation):
     ) -> Topology:
         c = self.config
         weight_gg = paga(near_cl[:, : self.manifold.graph.k - 1], partitions[0], n_groups)
-        confidence_gg = edge_confidence(
+        confidence_gg, tree_gg = edge_confidence(
             near_cl, partitions, n_groups, ks=c.ks, n_resamples=c.n_resamples,
             threshold=c.threshold, seed=c.seed,
         )  # fmt: skip
         used_gg = (confidence_gg >= c.min_confidence) & (weight_gg > 0)
         return Topology(
-            weight_gg=weight_gg, confidence_gg=confidence_gg, used_gg=used_gg,
+            weight_gg=weight_gg, confidence_gg=confidence_gg, tree_gg=tree_gg, used_gg=used_gg,
             stable_g=stability(partitions, n_groups),
         )  # fmt: skip
 

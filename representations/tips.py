@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 import scipy.sparse as sp
+from scipy.sparse.csgraph import minimum_spanning_tree
 
 from representations.absorption import TRANSIENT, transitions
 
@@ -60,14 +61,38 @@ def tips(
 def _maxima(
     kernel_cc: sp.csr_matrix, height_c: np.ndarray, rank_c: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Local maxima and their persistence: cells join from the highest down, components merge."""
+    """Local maxima and their persistence: cells join from the highest down, components merge.
+
+    Which components merge when is told by the edges of a spanning tree, whose edges count as late
+    as the later of their cells (Kruskal 1956): one edge a cell is gone through, not all.
+    """
+    c = len(height_c)
     order = np.lexsort((rank_c, -height_c))
-    place = np.empty(len(order), dtype=np.int64)
-    place[order] = np.arange(len(order))
-    turn = place.tolist()
-    head = list(range(len(order)))
-    start, near = kernel_cc.indptr.tolist(), kernel_cc.indices.tolist()
-    died: dict[int, float] = {}
+    place_c = np.empty(c, dtype=np.int64)
+    place_c[order] = np.arange(c)
+    row, col = np.repeat(np.arange(c), np.diff(kernel_cc.indptr)), kernel_cc.indices
+    first_c = place_c.copy()
+    np.minimum.at(first_c, row, place_c[col])
+    late = np.maximum(place_c[row], place_c[col]) + 1.0  # 0 would be no edge
+    once = row < col
+    edges = sp.csr_matrix((late[once], (row[once], col[once])), shape=(c, c))
+    tree = sp.coo_matrix(minimum_spanning_tree(edges))
+    in_turn = np.argsort(tree.data, kind="stable")
+    a, b = place_c[tree.row[in_turn]].tolist(), place_c[tree.col[in_turn]].tolist()
+    merged = _merged(a, b, c)
+    cells = np.flatnonzero(first_c == place_c)
+    ends_c = np.zeros(c)
+    for eldest, at in merged.items():
+        ends_c[order[eldest]] = height_c[order[at]]
+    return cells, height_c[cells] - ends_c[cells]
+
+
+def _merged(a: list[int], b: list[int], c: int) -> dict[int, int]:
+    """Where each component, by the place of its highest cell, meets a higher one.
+
+    ``a`` and ``b`` are places of the cells of each edge, those met first going first.
+    """
+    head, met = list(range(c)), {}
 
     def top(cell: int) -> int:
         while head[cell] != cell:
@@ -75,17 +100,10 @@ def _maxima(
             cell = head[cell]
         return cell
 
-    for cell in order.tolist():
-        met = {top(j) for j in near[start[cell] : start[cell + 1]] if turn[j] < turn[cell]}
-        if not met:
-            died[cell] = 0.0
-            continue
-        highest = min(met, key=turn.__getitem__)
-        head[cell] = highest
-        for other in met - {highest}:
-            head[other], died[other] = highest, float(height_c[cell])
-    cells = np.array(list(died), dtype=np.int64)
-    return cells, height_c[cells] - np.array(list(died.values()))
+    for one, other in zip(a, b, strict=True):
+        high, low = sorted((top(one), top(other)))
+        head[low], met[low] = high, max(one, other)
+    return met
 
 
 def terminal_sets(

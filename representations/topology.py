@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
-from scipy.sparse.csgraph import shortest_path
+from scipy.sparse.csgraph import minimum_spanning_tree, shortest_path
 
 LISTED = 3  # neighbours listed per neighbour used: enough of them are drawn in any resample
 
@@ -21,12 +21,14 @@ class Topology:
     """Groups and the edges between them.
 
     ``weight_gg`` PAGA connectivities on all cells; ``confidence_gg`` share of resamples that show
-    the edge; ``used_gg`` edges that are believed: all symmetric with an empty diagonal.
+    the edge, ``tree_gg`` of those whose spanning tree holds it; ``used_gg`` edges that are
+    believed: all symmetric with an empty diagonal.
     ``stable_g`` how alike other seeds find each group.
     """
 
     weight_gg: np.ndarray
     confidence_gg: np.ndarray
+    tree_gg: np.ndarray
     used_gg: np.ndarray
     stable_g: np.ndarray
 
@@ -68,6 +70,7 @@ class Topology:
                 "groups": [names[a], names[b]],
                 "weight": float(self.weight_gg[a, b]),
                 "confidence": float(self.confidence_gg[a, b]),
+                "tree": float(self.tree_gg[a, b]),
                 "used": bool(self.used_gg[a, b]),
             }
             for a, b in np.argwhere(seen_gg)
@@ -135,9 +138,11 @@ def edge_confidence(
     n_resamples: int,
     threshold: float,
     seed: int,
-) -> np.ndarray:
+) -> tuple[np.ndarray, np.ndarray]:
     """Share of resamples in which a pair of groups is connected by more than ``threshold``.
 
+    And the share in which the edge is in the spanning tree of the strongest ones, as PAGA has it:
+    a bootstrap in the sense of Felsenstein (1985), where more than one half is a majority's tree.
     Cells are drawn with replacement and kept once, since a repeated cell would be its own nearest
     neighbour; each draw is judged at every ``k`` and takes the next of ``partitions``, the groups
     as other seeds find them. A draw in which one of two groups has no cell says nothing of that
@@ -145,7 +150,7 @@ def edge_confidence(
     in an order that does not depend on the file.
     """
     rng = np.random.default_rng(seed)
-    c, shown_gg, asked_gg = len(near_cl), *np.zeros((2, n_groups, n_groups))
+    c, shown_gg, tree_gg, asked_gg = len(near_cl), *np.zeros((3, n_groups, n_groups))
     for draw in range(n_resamples):
         drawn_c = np.bincount(rng.integers(0, c, c), minlength=c) > 0
         group_c = partitions[draw % len(partitions)]
@@ -153,8 +158,16 @@ def edge_confidence(
         asked_gg += len(ks) * np.outer(here_g, here_g)
         for found_gg in resampled(near_cl, group_c, n_groups, drawn_c, ks):
             shown_gg += found_gg > threshold
-    confidence_gg: np.ndarray = shown_gg / np.maximum(asked_gg, 1)
-    return confidence_gg
+            tree_gg += spanning_tree(found_gg)
+    asked_gg = np.maximum(asked_gg, 1)
+    return shown_gg / asked_gg, tree_gg / asked_gg
+
+
+def spanning_tree(weight_gg: np.ndarray) -> np.ndarray:
+    """Edges of the spanning tree of least ``1 / weight``, symmetric, by connected part."""
+    far_gg = np.divide(1.0, weight_gg, out=np.zeros_like(weight_gg), where=weight_gg > 0)
+    tree_gg = minimum_spanning_tree(sp.csr_matrix(far_gg)).toarray() > 0
+    return np.asarray(tree_gg | tree_gg.T)
 
 
 def _capped(length_gg: np.ndarray) -> np.ndarray:

@@ -34,6 +34,7 @@ from representations.topology import (
     neighbour_lists,
     paga,
     resampled,
+    spanning_tree,
 )
 
 PCA = PcaConfig(n_components=5, preprocess=PreprocessConfig(n_top_genes=120))
@@ -142,9 +143,12 @@ def test_confidence_tells_a_passage_from_a_stray_cell():
     x_cd[group_c == 2, 0] += 30
     x_cd[np.flatnonzero(group_c == 2)[0]] = x_cd[0] + 0.1
     near_cl = lists(x_cd, 60)
-    confidence_gg = edge_confidence(
+    confidence_gg, tree_gg = edge_confidence(
         near_cl, [group_c], 3, ks=(10, 15), n_resamples=40, threshold=0.005, seed=0
     )
+    assert tree_gg[0, 1] == 1.0
+    assert 0.4 < tree_gg[0, 2] < 0.85  # the one way to the far cloud, where there is any
+    np.testing.assert_array_equal(tree_gg, tree_gg.T)
     assert paga(near_cl[:, :14], group_c, 3)[0, 2] > 0.005  # all cells show the edge
     assert confidence_gg[0, 1] == 1.0
     assert 0.4 < confidence_gg[0, 2] < 0.85
@@ -159,13 +163,15 @@ def test_what_another_seed_finds_counts_unless_it_lacks_the_group():
     near_cl = lists(x_cd, 45)
     swapped = np.array([1, 0, 2])[group_c]  # as if 0, not 1, were beside 2
     merged = np.minimum(group_c, 1)
-    sure = edge_confidence(near_cl, [group_c], 3, **kwargs)
+    sure, tree = edge_confidence(near_cl, [group_c], 3, **kwargs)
+    np.testing.assert_array_equal(tree, sure)  # a chain is its own tree
     assert sure[0, 1] == sure[1, 2] == 1.0
     assert sure[0, 2] == 0.0
-    half = edge_confidence(near_cl, [group_c, swapped], 3, **kwargs)
+    half, _ = edge_confidence(near_cl, [group_c, swapped], 3, **kwargs)
     assert half[0, 1] == 1.0
     assert half[1, 2] == half[0, 2] == 0.5
-    np.testing.assert_array_equal(edge_confidence(near_cl, [group_c, merged], 3, **kwargs), sure)
+    lacking, _ = edge_confidence(near_cl, [group_c, merged], 3, **kwargs)
+    np.testing.assert_array_equal(lacking, sure)
 
 
 def test_stability_is_the_overlap_with_the_groups_of_other_seeds():
@@ -186,7 +192,7 @@ def triangle() -> Topology:
         confidence_gg[[a, b], [b, a]] = confidence
     return Topology(
         weight_gg=weight_gg, confidence_gg=confidence_gg, used_gg=confidence_gg >= 0.9,
-        stable_g=np.array([1.0, 1.0, 0.5, 1.0]),
+        tree_gg=spanning_tree(weight_gg) * 1.0, stable_g=np.array([1.0, 1.0, 0.5, 1.0]),
     )  # fmt: skip
 
 
@@ -202,15 +208,24 @@ def test_paths_take_used_edges_alone_and_the_rest_is_capped():
     np.testing.assert_allclose(topology.settled_g, [0.5, 0.9, 0.2, 1.0])
     assert [edge["used"] for edge in topology.edges("abcd")] == [True, False, True]
     assert topology.edges("abcd")[1] == {
-        "groups": ["a", "c"], "weight": 0.9, "confidence": 0.5, "used": False,
+        "groups": ["a", "c"], "weight": 0.9, "confidence": 0.5, "tree": 1.0, "used": False,
     }  # fmt: skip
+
+
+def test_the_spanning_tree_takes_the_strongest_way_to_each_group():
+    weight_gg = triangle().weight_gg  # 0 - 1 of 1, 0 - 2 of 0.9, 1 - 2 of 0.5, 3 apart
+    expected_gg = np.zeros((4, 4), dtype=bool)
+    expected_gg[[0, 0, 1, 2], [1, 2, 0, 0]] = True
+    np.testing.assert_array_equal(spanning_tree(weight_gg), expected_gg)
+    assert not spanning_tree(np.zeros((3, 3))).any()
 
 
 def test_without_edges_everything_is_one_step_apart():
     nothing = np.zeros((3, 3))
     topology = Topology(
-        weight_gg=nothing, confidence_gg=nothing, used_gg=nothing > 0, stable_g=np.ones(3)
-    )
+        weight_gg=nothing, confidence_gg=nothing, tree_gg=nothing, used_gg=nothing > 0,
+        stable_g=np.ones(3),
+    )  # fmt: skip
     np.testing.assert_array_equal(topology.length_gg, 1 - np.eye(3))
     np.testing.assert_array_equal(topology.settled_g, np.ones(3))
 

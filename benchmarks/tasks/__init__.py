@@ -23,6 +23,10 @@ class Outcome:
     facts: Mapping[str, str] = field(default_factory=dict)
 
 
+class NotRun(Exception):
+    """A row cannot run here, for want of a package for instance; the message is the reason."""
+
+
 class Task(Protocol):
     """Keeps what rows of one (train, test, seed) share; made anew for each such group."""
 

@@ -1,9 +1,12 @@
-"""Task ``lineage``: pseudotime, branches and groups of marrow beside published results."""
+"""Task ``lineage``: pseudotime, branches and groups of marrow beside published results and peers.
+
+Shapes: ``n`` cells, ``l`` lineages, ``s`` reruns.
+"""
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
@@ -14,7 +17,9 @@ from benchmarks import datasets
 from benchmarks.edges import edge_metrics
 from benchmarks.haematopoiesis import LINEAGES, MARKERS, THRESHOLD, TREE
 from benchmarks.lineage_fits import Fit, Fits
+from benchmarks.lineage_rows import OURS, asked, of_ours, peer_of
 from benchmarks.lineages import Figures, one_direction, quantiles
+from benchmarks.peers import version_of
 from benchmarks.records import MetricValue
 from benchmarks.resample import N_REPLICATES
 from benchmarks.suites import Row
@@ -24,22 +29,19 @@ from representations import registry
 from representations.errors import InputError
 
 Metrics = dict[str, MetricValue]
-CHOICES = {
-    "X_dpt": ("anchors", ("start", "start+terminals", "markers", "label-free")),
-    "X_branch": ("ends", ("given", "found", "free")),
-}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Protocol:
-    """A seed fits on ``share`` of the cells, drawn by it, and places the others.
+    """A seed fits on ``share`` of the cells, drawn by it, and is judged on them.
 
     ``stability`` is over the first ``reruns`` seeds and stands in the record of seed 0 alone.
+    Version 1 judged the cells that were placed, too, which no peer can do, and had five reruns.
     """
 
-    version: int = 1
+    version: int = 2
     share: float = 0.9
-    reruns: int = 5
+    reruns: int = 10
     marker_roots: tuple[str, ...] = ("CD34+AVP", "MPO", "GATA1")
 
 
@@ -54,26 +56,30 @@ class Lineage:
         if train != test:
             raise InputError(f"{train} -> {test}: lineages are judged within one data set")
         self.name, self.seed, self.logs = train, seed, logs
+        self._kept: dict[str, Fit] = {}
 
     @classmethod
     def config(cls, row: Row) -> dict[str, Any]:
-        """Protocol, defaults of the representation, and the rule by which markers name things."""
-        return {
-            **asdict(PROTOCOL), "choice": choice_of(row), "n_replicates": N_REPLICATES,
+        """Protocol, settings of the method, and the rule by which markers name things."""
+        config = {
+            **asdict(PROTOCOL), "choice": asked(row), "n_replicates": N_REPLICATES,
             "representation": asdict(registry.get(row.representation).Config()),
             "markers": MARKERS, "lineages": LINEAGES, "threshold": THRESHOLD,
             "tree": sorted(sorted(pair) for pair in TREE),
         }  # fmt: skip
+        return config if row.model == OURS else config | {"peer": peer_of(row).settings()}
 
     def run(self, row: Row) -> Outcome:
         """Fit on this seed's draw and judge; seed 0 also fits the other draws."""
-        choice, started = choice_of(row), time.perf_counter()
+        asked(row)
+        versions = {} if row.model == OURS else version_of(peer_of(row))
+        started = time.perf_counter()
         judge = {
             "X_dpt": self._pseudotime, "X_branch": self._branches, "X_paga": self._groups,
         }  # fmt: skip
-        metrics, facts = judge[row.representation](choice)
+        metrics, facts = judge[row.representation](row)
         seconds = time.perf_counter() - started
-        return Outcome(metrics=metrics, timings={"run_s": seconds}, facts=facts)
+        return Outcome(metrics=metrics, timings={"run_s": seconds}, facts=facts | versions)
 
     @cached_property
     def fits(self) -> Fits:
@@ -83,73 +89,98 @@ class Lineage:
             name=self.name, share=PROTOCOL.share, marker_roots=PROTOCOL.marker_roots,
         )  # fmt: skip
 
-    def _pseudotime(self, anchors: str) -> tuple[Metrics, dict[str, str]]:
+    def _fit(self, row: Row, seed: int) -> Fit:
+        """Kept, since a peer's row is also compared with ours."""
+        key = json.dumps([row.representation, row.model, dict(row.variant), seed])
+        if key not in self._kept:
+            self._kept[key] = self._fresh(row, seed)
+        return self._kept[key]
+
+    def _fresh(self, row: Row, seed: int) -> Fit:
+        variant, ours = asked(row), row.model == OURS
+        if row.representation == "X_dpt":
+            if ours:
+                return self.fits.pseudotime(variant["anchors"], seed)
+            return self.fits.pseudotime_of(peer_of(row), seed)
+        if ours:
+            return self.fits.branches(variant["ends"], seed)
+        return self.fits.branches_of(peer_of(row), variant["ends"], seed)
+
+    def _pseudotime(self, row: Row) -> tuple[Metrics, dict[str, str]]:
         """Against Monocle 2; without anchors given, the direction is arbitrary."""
-        fit, unsigned = self.fits.pseudotime(anchors, self.seed), anchors == "label-free"
-        figures = self._figures(fit.reached_n)
+        fit, unsigned = self._fit(row, self.seed), asked(row)["anchors"] == "label-free"
         theirs_n = self.fits.adata.obsm["monocle2"]["pseudotime"].to_numpy(float)
-        pair = (fit.x_nl[fit.reached_n, 0], theirs_n[fit.reached_n])
-        metrics = (
-            {"abs_spearman_monocle2": figures.abs_spearman(*pair)}
-            if unsigned
-            else {"spearman_monocle2": figures.spearman(*pair)}
-        )
+        name = "abs_spearman_monocle2" if unsigned else "spearman_monocle2"
+        metrics = {}
+        for suffix, on_n in (("", fit.fitted_n), ("[placed]", fit.placed_n)):
+            if on_n.any():
+                figures = self._figures(on_n)
+                judge = figures.abs_spearman if unsigned else figures.spearman
+                metrics[name + suffix] = judge(fit.x_nl[on_n, 0], theirs_n[on_n])
+        if row.model != OURS:
+            ours = self._fit(of_ours(row), self.seed)
+            both_n = fit.fitted_n & ours.fitted_n
+            pair = (fit.x_nl[both_n, 0], ours.x_nl[both_n, 0])
+            metrics["spearman_ours"] = self._figures(both_n).spearman(*pair)
         if self.seed == 0:
-            more = [self.fits.pseudotime(anchors, seed) for seed in range(1, PROTOCOL.reruns)]
             name = "stability_unsigned" if unsigned else "stability"
-            metrics[name] = self._stability([fit, *more], time=True, unsigned=unsigned)
+            metrics[name] = self._stability(row, unsigned=unsigned)
         return metrics, fit.facts
 
-    def _branches(self, ends: str) -> tuple[Metrics, dict[str, str]]:
-        """Against FateID, lineage by lineage."""
-        fit = self.fits.branches(ends, self.seed)
-        figures = self._figures(fit.reached_n)
-        fate = self.fits.adata.obsm["fateid"][fit.reached_n]
+    def _branches(self, row: Row) -> tuple[Metrics, dict[str, str]]:
+        """Against FateID and, for a peer, against ours: lineage by lineage, and their mean."""
+        fit = self._fit(row, self.seed)
+        fate = self.fits.adata.obsm["fateid"]
+        fate_nl = fate[list(fit.names)].to_numpy(float)
         metrics: Metrics = {}
-        for column, lineage in enumerate(fit.names):
-            pair = (fit.x_nl[fit.reached_n, column], fate[lineage].to_numpy(float))
-            metrics[f"pearson_fateid[{lineage}]"] = figures.pearson(*pair)
-            metrics[f"spearman_fateid[{lineage}]"] = figures.spearman(*pair)
-        metrics["branches"] = exactly(len(fit.facts["branches"].split()), int(fit.reached_n.sum()))
+        for suffix, on_n in (("", fit.fitted_n), ("_placed", fit.placed_n)):
+            if on_n.any():
+                metrics |= self._alike(f"fateid{suffix}", fit, fate_nl, on_n)
+        if row.model != OURS:
+            ours = self._fit(of_ours(row), self.seed)
+            metrics |= self._alike("ours", fit, ours.x_nl, fit.fitted_n & ours.fitted_n)
+        n = int(fit.fitted_n.sum())
+        metrics["branches"] = exactly(len(fit.facts["branches"].split()), n)
         metrics["lineages_apart"] = exactly(_apart(fit), len(fit.names))
         if self.seed == 0:
-            more = [self.fits.branches(ends, seed) for seed in range(1, PROTOCOL.reruns)]
-            metrics["stability"] = self._stability([fit, *more])
+            metrics["stability"] = self._stability(row)
         return metrics, fit.facts
 
-    def _groups(self, _: str) -> tuple[Metrics, dict[str, str]]:
+    def _alike(self, whom: str, fit: Fit, other_nl: np.ndarray, on_n: np.ndarray) -> Metrics:
+        figures, found = self._figures(on_n), Metrics()
+        for kind in ("pearson", "spearman"):
+            judge = getattr(figures, kind)
+            columns = zip(fit.names, fit.x_nl[on_n].T, other_nl[on_n].T, strict=True)
+            each = {f"{kind}_{whom}[{name}]": judge(x_n, y_n) for name, x_n, y_n in columns}
+            found |= {**each, f"{kind}_{whom}": figures.mean(list(each.values()))}
+        return found
+
+    def _groups(self, row: Row) -> tuple[Metrics, dict[str, str]]:
         """Edges kept, and whether those between groups of two classes are in the known tree."""
-        groups = self.fits.groups(self.seed)
-        return edge_metrics(groups, self.name), groups.facts
+        groups, kind = self.fits.groups(self.seed), asked(row).get("edges", "shown")
+        return edge_metrics(groups, self.name, kind=kind), groups.facts(kind)
 
-    def _stability(
-        self, fits: Sequence[Fit], *, time: bool = False, unsigned: bool = False
-    ) -> MetricValue:
-        """Over cells that every rerun reaches; pseudotimes as quantiles, so that scales agree."""
-        reached_n = np.logical_and.reduce([fit.reached_n for fit in fits])
-        x_snl = np.stack([fit.x_nl[reached_n] for fit in fits])
-        if time:
-            x_sn = np.stack([quantiles(x_n) for x_n in x_snl[:, :, 0]])
-            x_snl = (one_direction(x_sn) if unsigned else x_sn)[:, :, None]
-        return self._figures(reached_n).deviation(x_snl)
-
-    def _figures(self, reached_n: np.ndarray) -> Figures:
-        cells = self.fits.cells[reached_n]
-        return Figures(cells, dataset=self.name, n_replicates=N_REPLICATES)
-
-
-def choice_of(row: Row) -> str:
-    """What a row's variant chooses; "" where its representation has no choice."""
-    if row.representation == "X_paga" and not row.variant:
-        return ""
-    key, known = CHOICES.get(row.representation, ("", ()))
-    value = row.variant.get(key)
-    if set(row.variant) != {key} or value not in known:
-        raise InputError(
-            f"{row.representation} {dict(row.variant)} is no lineage row: give X_dpt with anchors, "
-            "X_branch with ends, or X_paga with no variant"
+    def _stability(self, row: Row, *, unsigned: bool = False) -> MetricValue:
+        """Over cells that two reruns or more are fitted on; pseudotimes as quantiles."""
+        fits = [self._fit(row, seed) for seed in range(PROTOCOL.reruns)]
+        has_sn = np.stack([fit.fitted_n for fit in fits])
+        x_snl = np.stack(
+            [
+                np.where(has[:, None], fit.x_nl, np.nan)
+                for has, fit in zip(has_sn, fits, strict=True)
+            ]
         )
-    return str(value)
+        if row.representation == "X_dpt":
+            for x_nl, has_n in zip(x_snl, has_sn, strict=True):
+                x_nl[has_n, 0] = quantiles(x_nl[has_n, 0])
+            if unsigned:
+                x_snl = one_direction(x_snl[:, :, 0])[:, :, None]
+        often_n = has_sn.sum(axis=0) >= 2
+        return self._figures(often_n).deviation(x_snl[:, often_n])
+
+    def _figures(self, on_n: np.ndarray) -> Figures:
+        cells = self.fits.cells[on_n]
+        return Figures(cells, dataset=self.name, n_replicates=N_REPLICATES)
 
 
 def _apart(fit: Fit) -> int:
