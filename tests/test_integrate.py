@@ -110,14 +110,14 @@ def test_weights_are_shares_of_the_variance(mine, yours):
     np.testing.assert_allclose(list(rep.record.facts["variance_shares"].values()), expected)
 
 
-@pytest.mark.parametrize(("rule", "mine"), [("columns", 4 / G), ("equal", 0.5)])
+@pytest.mark.parametrize(("rule", "mine"), [("leading", 8 / 9), ("columns", 4 / G), ("equal", 0.5)])
 def test_a_rule_gives_the_shares_and_a_column_has_variance_one_on_average(rule, mine):
     rep = Integrated(config(weights=rule))
     x_nd = rep.fit_transform(cells())
     np.testing.assert_allclose(shares(x_nd), [mine, 1 - mine], atol=1e-6)
     np.testing.assert_allclose(x_nd.var(axis=0).mean(), 1, rtol=1e-5)
     assert rep.record.facts["weights"] == pytest.approx({"mine": mine, "yours": 1 - mine})
-    assert (rule == "columns") == (Integrated(config()).config == rep.config)
+    assert (rule == "leading") == (Integrated(config()).config == rep.config)
 
 
 @pytest.mark.parametrize("factor", [1e-5, 30.0])
@@ -143,8 +143,8 @@ def test_labels_of_any_block_are_said():
 
 def test_a_cell_one_block_cannot_reach_keeps_the_other():
     lost = ("c1_0", "c1_1")
-    rep = Integrated(config(mine=GenesConfig(lost=lost), yours=GenesConfig(lost=lost[1:])))
-    rep.fit(cells())
+    blocks = {"mine": GenesConfig(lost=lost), "yours": GenesConfig(lost=lost[1:])}
+    rep = Integrated(config(**blocks, weights="equal")).fit(cells())
     placed = rep.place(cells(5, seed=1))
     np.testing.assert_array_equal(placed.reached_n, [True, False, True, True, True])
     assert not placed.x_nd[0, :4].any()
@@ -267,7 +267,7 @@ def test_a_block_that_never_varies_gives_zeros_and_no_share():
         ({"blocks": ("pcaa",)}, "no representation 'pcaa'"), ({"clip": 0}, "clip=0"),
         ({"own": "cells"}, "own='cells'"), ({"weights": {"pca": -1, "scvi": 2}}, "0 or more"),
         ({"weights": {"pca": 0}}, "0 or more"), ({"weights": {"mine": 1}}, "none of the blocks"),
-        ({"weights": "alike"}, "weights='alike': give columns, equal or a dict"),
+        ({"weights": "alike"}, "weights='alike': give leading, columns, equal or a dict"),
         ({"configs": {"mine": 1}}, "none of the blocks"),
         ({"configs": {"pca": GenesConfig()}}, "GenesConfig: give PcaConfig"),
         ({"weights": {"pca": float("nan")}}, "0 or more"),

@@ -32,10 +32,11 @@ def _representations() -> Suite:
         ),
         note=(
             "One model on each block, as it is by default and without labels; panel genes are "
-            "removed from all of them. X_integrated joins X_pca and X_scvi, each by the number of "
-            "its columns, a query put right by its genes alone: choices that suite `validation` "
-            "puts to the test on cells which no seed tests; which blocks to join was first chosen "
-            "on the validation cells of seed 0, some of which are test cells in other seeds. With "
+            "removed from all of them. X_integrated joins X_pca and X_scvi, eight to one, a query "
+            "put right by its genes alone: choices that suite `validation` puts to the test on "
+            "cells which no seed tests; eight to one was taken after seed 0 of this table had "
+            "been seen with another share. Which blocks to join was first chosen on the "
+            "validation cells of seed 0, some of which are test cells in other seeds. With "
             "`blocks=all` it joins every block, by the same rule or, with `weights=tuned`, as "
             "validation pairs of the same seed have it. Within a data set the pool is the whole "
             "test split; across data sets pools are seeded, of 200, and the query is scaled by "

@@ -15,7 +15,7 @@ def _validation() -> Suite:
     single = [replace(base, representation=name) for name in ("X_pca", "X_scvi")]
     choices = (
         *({"own": own} for own in ("train", "columns", "both")),
-        *({"weights": weights} for weights in ("equal", "8:1", "tuned")),
+        *({"weights": weights} for weights in ("columns", "equal", "tuned")),
         {"blocks": "pca+scvi+diffmap"},
     )
     alone = [replace(row, variant={"own": "train"}) for row in single]
@@ -31,7 +31,7 @@ def _validation() -> Suite:
             "counts, each gene by a factor of its own; `composition` takes another share of each "
             "type; `both` does both; three draws of each. Antibodies stay as measured. "
             "`pair_accuracy` is the mean of the four. The query is scaled by its own cells unless "
-            "the variant says `own=train`; base: `own=genes`, `weights=columns` (50:20), blocks "
+            "the variant says `own=train`; base: `own=genes`, `weights=leading` (8:1), blocks "
             "X_pca and X_scvi. n: the fewest queries of a draw; pool: 200, or all where fewer."
         ),
     )
