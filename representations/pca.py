@@ -18,7 +18,7 @@ from representations.saved import part, prefixed
 
 @dataclass(frozen=True, kw_only=True)
 class PcaConfig:
-    """``n_components`` principal components after ``preprocess``; ``seed`` fixes the solver."""
+    """``n_components`` principal components after ``preprocess``; ``seed`` starts the solver."""
 
     n_components: int = 50
     seed: int = 0
@@ -35,7 +35,7 @@ class PcaConfig:
 
 @register
 class Pca(Representation):
-    """Principal component analysis (Pearson 1901) by randomised SVD (Halko 2011)."""
+    """Principal component analysis (Pearson 1901), exact, as scanpy's."""
 
     name = "pca"
     Config = PcaConfig
@@ -57,14 +57,17 @@ class Pca(Representation):
                 f"n_components={wanted} needs at least {wanted} training cells and {wanted} "
                 f"expressed genes, got {n_cells} cells and {n_genes} genes: give more"
             )
-        # Rows by name: the randomised solver then does not see the order of the file.
+        # Rows by name: the solver then does not see the order of the file.
         order = np.argsort(adata.obs_names.to_numpy().astype(str), kind="stable")
-        pca = PCA(self.config.n_components, svd_solver="randomized", random_state=self.config.seed)
+        # Exact: under a randomised solver the trailing components, whose variances are nearly alike,
+        # and with them a cell's neighbours, depend on the seed.
+        solver = "arpack" if wanted < min(n_cells, n_genes) else "full"
+        pca = PCA(wanted, svd_solver=solver, random_state=self.config.seed)
         pca.fit(x_nh[order])
         self.loadings_hd = np.ascontiguousarray(pca.components_.T, dtype=np.float32)
         self.centre_h = pca.mean_.astype(np.float32)
         shares = pca.explained_variance_ratio_
-        facts = {"backend": "sklearn randomized", "explained_variance_ratio": shares.tolist()}
+        facts = {"backend": f"sklearn {solver}", "explained_variance_ratio": shares.tolist()}
         return self._project(x_nh), facts
 
     def _place(self, adata: AnnData, statistics: Statistics) -> Coordinates:

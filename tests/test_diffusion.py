@@ -214,13 +214,16 @@ def test_a_cell_far_from_all_training_cells_is_flagged(train, held_out, fitted):
 
 
 def test_the_approximate_path_agrees_with_the_exact_one(train, fitted):
-    approximate = DiffusionMap(replace(fitted.config, exact_up_to=100)).fit(train)
+    """With 30 neighbours, where no group of cells hangs on a single edge."""
+    wide = replace(fitted.config, n_neighbors=30)
+    exact = DiffusionMap(wide).fit(train)
+    approximate = DiffusionMap(replace(wide, exact_up_to=100)).fit(train)
     assert "IVF" in approximate.record.backend
-    assert 0.95 <= approximate.record.facts["knn_recall"] <= 1.0
-    assert fitted.record.facts["knn_recall"] == 1.0
-    assert "exact" in fitted.record.backend
-    assert cosines(approximate.transform(train), fitted.transform(train)).min() > 0.9
-    np.testing.assert_allclose(approximate.basis.values_c, fitted.basis.values_c, atol=5e-3)
+    assert 0.98 <= approximate.record.facts["knn_recall"] <= 1.0
+    assert exact.record.facts["knn_recall"] == 1.0
+    assert "exact" in exact.record.backend
+    assert cosines(approximate.transform(train), exact.transform(train)).min() > 0.9
+    np.testing.assert_allclose(approximate.basis.values_c, exact.basis.values_c, atol=5e-3)
     assert correlations(approximate.transform(train), approximate.basis.vectors_nc).min() >= 0.99
 
 

@@ -135,7 +135,7 @@ ROWS = {
         batch=1e-4, flags_islands=False,
     ),
     "integrated": Row(
-        small=IntegratedConfig(blocks=tuple(BLOCKS), configs=BLOCKS),
+        small=IntegratedConfig(blocks=tuple(BLOCKS), configs=BLOCKS, weights="equal"),
         too_many=IntegratedConfig(configs={"pca": PcaConfig(n_components=N_CELLS + 1)}),
         fitted=side_by_side, agrees=1e-3, order=1e-3, batch=1e-3, flags_islands=False,
     ),
