@@ -59,8 +59,8 @@ class Pca(Representation):
             )
         # Rows by name: the solver then does not see the order of the file.
         order = np.argsort(adata.obs_names.to_numpy().astype(str), kind="stable")
-        # Exact: under a randomised solver the trailing components, whose variances are nearly alike,
-        # and with them a cell's neighbours, depend on the seed.
+        # Exact: a randomised solver's trailing components, whose variances are nearly alike, and
+        # with them a cell's neighbours, depend on its seed.
         solver = "arpack" if wanted < min(n_cells, n_genes) else "full"
         pca = PCA(wanted, svd_solver=solver, random_state=self.config.seed)
         pca.fit(x_nh[order])
