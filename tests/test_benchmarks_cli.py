@@ -23,7 +23,7 @@ def elsewhere(tmp_path, monkeypatch):
         (["run", "cros_dataset"], "cross_dataset"),
         (["run", "cross_dataset", "--seeds", "0"], "--seeds 0"),
         (["run", "cross_dataset", "--only", "teasec"], "teaseq"),
-        (["run", "speed", "--only", "kang"], "is tested on teaseq"),
+        (["run", "speed", "--only", "kang"], "is tested on marrow, teaseq"),
         (["run", "cross_dataset", "--profile", "quick", "--only", "kang"], "is tested on pbmc"),
         (["run", "speed", "--out", "file"], "file: is a file"),
         (["umap", "--out", "file"], "file: is a file"),

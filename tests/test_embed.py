@@ -495,7 +495,9 @@ def test_duplicate_genes_are_summed(
 def test_fourteen_antibodies_do_not_fit_forty_six(
     tried: Callable[..., Outcome], pbmc10k_cite: AnnData
 ) -> None:
-    outcome = tried(pbmc10k_cite[:200].copy(), "--statistics", "own")
+    query = pbmc10k_cite[:200].copy()
+    refused(tried(query, "--statistics", "own"), "--min-gene-share")
+    outcome = tried(query, "--statistics", "own", "--min-gene-share", "0.3")
     assert outcome.code == 0
     assert "no marker embedding" in outcome.err
     assert "markers are not measured" in outcome.err

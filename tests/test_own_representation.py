@@ -159,4 +159,4 @@ def test_the_doctor_and_the_integrated_space_take_it(train, capsys):
     }
     rep = Integrated(IntegratedConfig(blocks=("pca", "programmes"), configs=configs))
     assert rep.fit(cells()).transform(cells()).shape == (300, 6)
-    assert rep.record.facts["variance_shares"]["programmes"] == pytest.approx(0.5)
+    assert rep.record.facts["variance_shares"]["programmes"] == pytest.approx(1 / 9)
