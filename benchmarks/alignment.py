@@ -22,6 +22,7 @@ from clip_align.monitor import Monitor
 from clip_align.pairs import PairedCells
 from clip_align.train import TrainConfig, Trained, similarity, train
 from representations.errors import InputError
+from representations.threads import one_thread
 
 
 class AlignmentTask:
@@ -90,7 +91,7 @@ class AlignmentTask:
         if key not in self._models:
             config = TrainConfig(model=ModelConfig(name=row.model), seed=self.seed)
             known, held = self.cells.known_pairs(row.representation, setting)
-            with self._monitor(row) as monitor:
+            with self._monitor(row) as monitor, one_thread():
                 self._models[key] = train(known, held, config, monitor=monitor, progress=False)
         return self._models[key]
 

@@ -24,6 +24,7 @@ from representations import registry
 from representations.errors import InputError, naming
 from representations.keys import Obs, Obsm, Uns
 from representations.query import prepare, read_h5ad
+from representations.threads import one_thread
 
 Say = Callable[[str], object]
 
@@ -105,7 +106,7 @@ def train_file(
     }
     with staged(out) as folder:
         try:
-            with Monitor(folder) as monitor:
+            with Monitor(folder) as monitor, one_thread():
                 trained = train(known, held, plan.train, monitor=monitor, progress=progress)
         except NonFiniteError as error:
             raise InputError(f"{data}: training stopped at {error}") from error

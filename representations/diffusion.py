@@ -19,6 +19,7 @@ from representations.manifold import GraphConfig, GraphRepresentation, row_sums
 from representations.reached import spread
 from representations.registry import register
 from representations.saved import part, prefixed
+from representations.spectrum import leading_eigenpairs
 
 MIN_EIGENVALUE = 0.01  # a placed cell divides by it
 
@@ -56,8 +57,6 @@ def diffusion_basis(
 
     Raises ``InputError`` when more components are asked for than cells or the spectrum allow.
     """
-    from representations.spectrum import leading_eigenpairs  # torch takes its time to import
-
     n = weights_nn.shape[0]
     if not 1 <= n_components <= n - 2:
         raise InputError(

@@ -10,14 +10,17 @@ Shapes: ``n`` rows, ``k`` wanted pairs, ``b`` columns of the block.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 import scipy.sparse as sp
-import torch
 from scipy.linalg import eigh
 from scipy.sparse.linalg import eigsh
 
 from representations.errors import InputError
+
+if TYPE_CHECKING:
+    import torch
 
 DENSE_UP_TO = 300  # rows: a dense factorisation is quicker
 DOUBLE_UP_TO = 20_000  # rows: polished in double precision where that costs little
@@ -28,9 +31,9 @@ DEPENDENT = 1e-6  # smallest eigenvalue of the inner products of unit columns, e
 ROWS = 1024  # at once, where many are summed
 SLACK = 0.01  # below the lowest eigenvalue found, which is one from above
 
-STAGES = ((torch.float32, 1e-4), (torch.float64, 1e-8))
+STAGES = (("float32", 1e-4), ("float64", 1e-8))  # precision, largest residual
 
-Product = Callable[[torch.Tensor], torch.Tensor]
+Product = Callable[["torch.Tensor"], "torch.Tensor"]
 
 
 def leading_eigenpairs(
@@ -56,9 +59,12 @@ def leading_eigenpairs(
         values, vectors = np.linalg.eigh(matrix_nn.toarray())
         return values[::-1][:k], vectors[:, ::-1][:, :k]
     low, width = _lowest(matrix_nn, seed) - SLACK, min(n, k + max(16, k // 2))
+    import torch  # takes its time
+
     block_nb = torch.from_numpy(np.random.default_rng(seed).standard_normal((n, width)))
     cut = (1 + low) / 2
-    for dtype, tolerance in STAGES[: 2 if n <= DOUBLE_UP_TO else 1]:
+    for precision, tolerance in STAGES[: 2 if n <= DOUBLE_UP_TO else 1]:
+        dtype = getattr(torch, precision)
         product, block_nb = _product(matrix_nn, dtype), block_nb.to(dtype)
         for _ in range(PASSES):
             block_nb = _filtered(product, block_nb, low, cut)
@@ -76,12 +82,13 @@ def leading_eigenpairs(
 
 def _product(matrix_nn: sp.csr_matrix, dtype: torch.dtype) -> Product:
     """Sparse times dense; torch's weighted bag of rows is the quickest of its kind on a CPU."""
+    import torch
+
     indices, offsets, data = (
         torch.from_numpy(part) for part in (matrix_nn.indices, matrix_nn.indptr, matrix_nn.data)
     )
     weights = data.to(dtype)
 
-    @torch.inference_mode()
     def product(block_nb: torch.Tensor) -> torch.Tensor:
         return torch.nn.functional.embedding_bag(
             indices, block_nb, offsets, mode="sum", per_sample_weights=weights,
@@ -99,7 +106,6 @@ def _lowest(matrix_nn: sp.csr_matrix, seed: int) -> float:
     return float(eigsh(matrix_nn, k=1, which="SA", **options)[0])
 
 
-@torch.inference_mode()
 def _filtered(product: Product, block_nb: torch.Tensor, low: float, cut: float) -> torch.Tensor:
     """A Chebyshev polynomial of the matrix: at most 1 in ``[low, cut]``, growing fast above.
 
@@ -118,11 +124,12 @@ def _filtered(product: Product, block_nb: torch.Tensor, low: float, cut: float) 
     return now_nb
 
 
-@torch.inference_mode()
 def _rayleigh_ritz(
     product: Product, block_nb: torch.Tensor
 ) -> tuple[np.ndarray, torch.Tensor, np.ndarray]:
     """Ritz values descending, their vectors, and the norms of their residuals."""
+    import torch
+
     block_nb = block_nb / block_nb.norm(dim=0)
     inner_bb = _gram(block_nb, block_nb)
     if np.linalg.eigvalsh(inner_bb)[0] < DEPENDENT:
@@ -140,6 +147,8 @@ def _rayleigh_ritz(
 
 def _gram(a_nb: torch.Tensor, b_nb: torch.Tensor) -> np.ndarray:
     """``a^T b``, the parts summed in double precision."""
+    import torch
+
     parts = zip(a_nb.split(ROWS), b_nb.split(ROWS), strict=True)
     total_bb = torch.zeros(a_nb.shape[1], b_nb.shape[1], dtype=torch.float64)
     for a, b in parts:

@@ -32,6 +32,7 @@ from representations.block_weights import tune_weights
 from representations.errors import InputError
 from representations.integrate import Integrated, IntegratedConfig
 from representations.keys import Obs
+from representations.threads import one_thread
 
 NAME = "pair_accuracy"
 FIELDS = ("own", "weights", "blocks")
@@ -124,7 +125,8 @@ class SimulatedQuery:
                 self.cells.pairs(part, rep.transform(part)) for part in self.cells.parts[:2]
             )
             config = TrainConfig(model=ModelConfig(name=row.model), seed=self.seed)
-            self._models[key] = train(known, held, config, progress=False).model
+            with one_thread():
+                self._models[key] = train(known, held, config, progress=False).model
         return self._models[key]
 
     def _ask(
