@@ -188,9 +188,9 @@ def test_the_suite_is_known_and_quick_is_the_real_cells():
     )
     assert [cells_of(one) for one in quick] == [6310]
     sizes = [(cells_of(one), noise_of(one)) for one in full]
-    assert sizes == [(5000, None), (6310, None), (50_000, None), (50_000, 0.5), (200_000, None)]
+    assert sizes == [(5000, None), (6310, None), (50_000, None), (200_000, None), (50_000, 0.5)]
     assert tasks.get("diffmap_speed") is DiffmapSpeed
-    assert DiffmapSpeed.config(suite.rows[3])["noise"] == 0.5
+    assert DiffmapSpeed.config(suite.rows[4])["noise"] == 0.5
 
 
 @pytest.mark.parametrize("bad", [row(0), row("many"), row(10, repeats=3)])

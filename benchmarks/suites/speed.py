@@ -9,8 +9,8 @@ SIZES: tuple[tuple[dict[str, int | str], bool], ...] = (
     ({"cells": 5000}, False),
     ({"cells": 6310}, True),
     ({"cells": 50_000}, False),
-    ({"cells": 50_000, "noise": "0.5"}, False),
     ({"cells": 200_000}, False),
+    ({"cells": 50_000, "noise": "0.5"}, False),
 )
 
 
