@@ -15,6 +15,8 @@ from representations.page import page
 FIGURES = (
     ("cross_dataset", "pair_accuracy", "A cell's own marker profile against a random other one"),
     ("cross_dataset", "recall@10", "A cell's own marker profile among the first ten"),
+    ("representations", "pair_accuracy", "What each representation is worth to the same model"),
+    ("representations", "sibling_macro_f1", "Related types told apart, by representation"),
 )
 NOTE = (
     "Trained on TEA-seq, the genes of the markers removed from the cell side. Across data sets the "
