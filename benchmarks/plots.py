@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -52,7 +53,8 @@ def talk_figure(
     counts = [len(section) for _, _, _, section in sections]
     heights = [max(counts[i : i + columns]) for i in range(0, len(counts), columns)]
     with sns.plotting_context("notebook", rc=STYLE), sns.axes_style("ticks", rc=STYLE):
-        head = 0.75 if title else 0.0
+        told = textwrap.wrap(note, width=90 * columns)
+        head = 0.75 + 0.2 * (len(told) - 1) if title else 0.0
         size = (7.6 * columns, sum(0.34 * height + 1.2 for height in heights) + 0.5 + head)
         figure = Figure(figsize=size, layout=ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.1))
         FigureCanvasAgg(figure)
@@ -74,9 +76,17 @@ def talk_figure(
         keys = {"ncols": 3 * columns, "fontsize": 9, "columnspacing": 1.4, "handlelength": 1.6}
         figure.legend(handles=_legend(rows), loc="outside lower center", frameon=False, **keys)
         if title:
-            figure.suptitle(f"{title}\n", x=0.01, ha="left", weight="bold", size=17, color=INK)
-            at = 1 - 0.62 / size[1]
-            figure.text(0.01, at, note, size=10.5, color=FAINT, va="center").set_in_layout(False)
+            figure.suptitle(
+                title + "\n" * max(1, len(told)),
+                x=0.01,
+                ha="left",
+                weight="bold",
+                size=17,
+                color=INK,
+            )
+            at = 1 - 0.52 / size[1]
+            text = figure.text(0.01, at, "\n".join(told), size=10.5, color=FAINT, va="top")
+            text.set_in_layout(False)
     return figure
 
 
