@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 from benchmarks.setting import INTEGRATED, Setting
@@ -24,10 +23,7 @@ def integrated(cells: TaskCells, setting: Setting) -> Integrated:
         names = tuple(block.removeprefix("X_") for block in BLOCKS if block != INTEGRATED)
     parts = {name: cells.fitted(name, setting.panel_genes) for name in names}
     shown = cells.shown(cells.part("train"), setting.panel_genes)
-    config = IntegratedConfig(blocks=names)
-    if setting.weights == "equal":
-        config = replace(config, weights="equal")
-    made = Integrated(config, fitted=parts).fit(shown)
+    made = Integrated(IntegratedConfig(blocks=names), fitted=parts).fit(shown)
     if setting.weights != "tuned":
         return made
     train, validation = (cells.part(part) for part in PARTS)

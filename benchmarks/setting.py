@@ -32,7 +32,7 @@ class Setting:
     query_statistics: Statistics = "own"
     basis: Literal["train", "own"] = "train"
     blocks: Literal["default", "all"] = "default"
-    weights: Literal["default", "equal", "tuned"] = "default"
+    weights: Literal["default", "tuned"] = "default"
 
 
 def setting_of(row: Row) -> Setting:

@@ -11,7 +11,7 @@ def one_thread() -> Iterator[None]:
     """Torch on one thread: the bits then do not depend on the machine's number of cores.
 
     Nor on whether scanpy, whose numba kernels reset the number of OpenMP threads, ran before; with
-    more threads than free cores, layers this small take a hundred times as long.
+    more threads than free cores, layers this small mostly wait.
     """
     import torch
 

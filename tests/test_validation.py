@@ -150,8 +150,6 @@ def test_weights_and_blocks_are_those_of_the_row(data):
     task = SimulatedQuery(NAME, NAME, 0)
     equal = task._representation(row(blocks="pca+diffmap", weights="equal"))
     assert set(equal.shares.values()) == {0.5}
-    given = task._representation(row(blocks="pca+diffmap", weights="4:1"))
-    assert given.shares == {"pca": 0.8, "diffmap": 0.2}
     assert task._representation(row(blocks="pca+diffmap")).shares["pca"] == 8 / 9
     ruled = task._representation(row(blocks="pca+diffmap", weights="columns"))
     assert ruled.shares["pca"] == pytest.approx(8 / (8 + ruled.scales["diffmap"].width))

@@ -91,10 +91,7 @@ class SimulatedQuery:
         if row.variant.get("own", "train") != "train":
             changed["own"] = row.variant["own"]
         weights = str(row.variant.get("weights", "tuned"))
-        if ":" in weights:  # of the blocks in turn, as in 8:1
-            given = map(float, weights.split(":"))
-            changed["weights"] = dict(zip(names, given, strict=True))
-        elif weights != "tuned":
+        if weights != "tuned":
             changed["weights"] = weights
         parts = {name: self._block(name) for name in names}
         rep = Integrated(IntegratedConfig(**changed), fitted=parts).fit(self.cells.parts[0])
