@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import scanpy as sc
-import scipy.sparse as sp
 import torch
 from anndata import AnnData
 from scipy.linalg import subspace_angles
@@ -45,13 +44,10 @@ def with_scanpy(x_nd: np.ndarray, *, n_components: int, seed: int) -> AnnData:
 
 
 def scanpy_on_exact_neighbours(x_nd: np.ndarray, *, n_components: int, seed: int) -> AnnData:
-    """``sc.tl.diffmap`` of the connectivities that scanpy would find if it missed no neighbour.
-
-    Ours, from an exact search, without the unit self-affinity that scanpy's do not have.
-    """
+    """``sc.tl.diffmap`` of the connectivities that scanpy would find if it missed no neighbour."""
     weights = fuzzy_graph(x_nd, k=K, exact_up_to=len(x_nd)).weights_nn
     adata = AnnData(obs=pd.DataFrame(index=np.arange(len(x_nd)).astype(str)))
-    adata.obsp["connectivities"] = sp.csr_matrix(weights - sp.eye(len(x_nd), dtype=weights.dtype))
+    adata.obsp["connectivities"] = weights
     params = {"n_neighbors": K, "method": "umap"}
     adata.uns["neighbors"] = {"connectivities_key": "connectivities", "params": params}
     adata.obsp["distances"] = adata.obsp["connectivities"]

@@ -15,18 +15,17 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.sparse as sp
 from scipy.sparse.csgraph import connected_components
-from scipy.sparse.linalg import eigsh
 
 from representations.absorption import TRANSIENT, absorption, forward, measured_kernel
 from representations.dpt import accumulated
-from representations.graph import fuzzy_graph
+from representations.graph import joined
 from representations.manifold import Manifold, row_sums
+from representations.spectrum import leading_eigenpairs
 from representations.terminal import Ends
 from representations.tips import away, shape, terminal_sets, tips
 
 FEWER, MORE = 2 / 3, 3 / 2  # of the neighbours, beside the fit's own number
 LIGHTEST = 0.01  # of the mean weight: an eigenvector is divided by its root
-KRYLOV = 64  # vectors kept: with scipy's twenty, close eigenvalues take thousands of restarts
 RTOL = 1e-6  # far below what a bootstrap can tell
 
 
@@ -50,16 +49,17 @@ class Plan:
 
 def graphs_of(manifold: Manifold, k: int) -> list[sp.csr_matrix]:
     """Kernels at the fitted number of neighbours, fewer and more, each connected."""
-    x_nd, main_n = manifold.graph.index.x_nd, manifold.main_n
+    index, main_n = manifold.graph.index, manifold.main_n
+    most = min(round(MORE * k), len(main_n))
+    near_nk = index.search(index.x_nd, most)
     kernels = [manifold.weights_cc]
-    for other in (max(3, round(FEWER * k)), round(MORE * k)):
-        while other != k:
-            graph = fuzzy_graph(x_nd, k=other, exact_up_to=manifold.exact_up_to)
-            kernel = sp.csr_matrix(graph.weights_nn[main_n][:, main_n])
+    for numbers in (range(max(3, round(FEWER * k)), k), (most,)):
+        for number in numbers:
+            weights = joined(index, near_nk[:, :number]).weights_nn
+            kernel = sp.csr_matrix(weights[main_n][:, main_n])
             if connected_components(kernel, directed=False)[0] == 1:
                 kernels.append(kernel)
                 break
-            other += 1
     return kernels
 
 
@@ -86,7 +86,7 @@ def _replicate(
     plan: Plan, weights_cc: sp.csr_matrix, mass_c: np.ndarray, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
     kernel_cc = measured_kernel(weights_cc, mass_c)
-    values_d, psi_cd = _spectrum(kernel_cc, plan, rng)
+    values_d, psi_cd = _spectrum(kernel_cc, plan.z_cd.shape[1], int(rng.integers(2**31)))
     z_cd = shape(values_d, psi_cd, row_sums(kernel_cc))
     walk, origin_d = kernel_cc, z_cd.mean(axis=0)
     if len(plan.root_pool):
@@ -110,17 +110,13 @@ def _replicate(
 
 
 def _spectrum(
-    kernel_cc: sp.csr_matrix, plan: Plan, rng: np.random.Generator
+    kernel_cc: sp.csr_matrix, n_components: int, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Diffusion map of a kernel that is density-normalised already."""
     inverse = sp.diags(1 / np.sqrt(row_sums(kernel_cc)))
     symmetric = sp.csr_matrix(inverse @ kernel_cc @ inverse)
-    start_c = rng.uniform(-1, 1, len(plan.rank_c))[plan.rank_c]
-    k = plan.z_cd.shape[1] + 1
-    ncv = min(len(start_c), max(2 * k + 1, KRYLOV))
-    values, vectors = eigsh(symmetric, k=k, which="LA", v0=start_c, tol=1e-6, ncv=ncv)
-    order = np.argsort(-values)[1:]
-    return values[order], vectors[:, order]
+    values_k, vectors_ck = leading_eigenpairs(symmetric, n_components + 1, seed=seed)
+    return values_k[1:], vectors_ck[:, 1:]
 
 
 def _draw(pool: np.ndarray, plan: Plan, rng: np.random.Generator) -> int:

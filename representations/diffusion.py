@@ -77,7 +77,9 @@ def diffusion_basis(
             f"rest is noise on which no new cell can be placed; give 1 to {max(usable, 1)}"
         )
     # An eigenvector has no sign of its own; its heavier tail is called positive.
-    vectors_nc = vectors_nc * np.where((vectors_nc**3).sum(axis=0) < 0, -1.0, 1.0)
+    vectors_nc = vectors_nc * np.where(
+        (vectors_nc * vectors_nc * vectors_nc).sum(axis=0) < 0, -1.0, 1.0
+    )
     return DiffusionBasis(
         values_c=values_c, vectors_nc=vectors_nc, density_n=density_n, degree_n=degree_n
     )

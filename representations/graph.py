@@ -1,10 +1,10 @@
 """Neighbour graphs that a new cell can join.
 
-The kernel is UMAP's fuzzy one (McInnes 2018), scanpy's default, with unit self-affinity: a cell is
-its own nearest neighbour. Because every training cell keeps its bandwidth and radius, a new cell
-gets forward edges (its neighbours) *and* reverse edges (cells it is a neighbour of): the rule that
-made its twin's row makes its own. The rule jumps where two cells tie for the ``k``-th place, so a
-cell that differs from a training cell by rounding alone is given that cell's row.
+The kernel is UMAP's fuzzy one (McInnes 2018) as scanpy has it: no cell is tied to itself. Because
+every training cell keeps its bandwidth and radius, a new cell gets forward edges (its neighbours)
+*and* reverse edges (cells it is a neighbour of): the rule that made its twin's row makes its own,
+but for the tie to the twin. The rule jumps where two cells tie for the ``k``-th place, so a cell
+that differs from a training cell by rounding alone is given that cell's row.
 
 Shapes: ``n`` training cells, ``m`` new cells, ``k`` neighbours, ``d`` dimensions.
 """
@@ -18,7 +18,7 @@ import scipy.sparse as sp
 
 from representations.knn import EXACT_UP_TO, KnnIndex
 
-SEARCH_STEPS = 64
+SEARCH_STEPS = 40
 REVERSE_THROUGH = 5
 CHUNK = 16_384
 PAIRS = 8192  # at once: what they take stays in the processor's cache
@@ -30,7 +30,7 @@ class FuzzyGraph:
     """A symmetric kernel over training cells and what is needed to extend it.
 
     ``rho_n`` nearest distance, ``sigma_n`` bandwidth and ``radius_n`` distance of the ``k``-th
-    neighbour of every training cell; ``weights_nn`` CSR, symmetric, unit diagonal.
+    neighbour of every training cell; ``weights_nn`` CSR, symmetric, without a diagonal.
 
     The bandwidth adapts to any distance, so it alone would tie a cell to the graph from however far
     away. A new cell whose nearest training cell is farther than any training cell's ``k``-th
@@ -90,9 +90,12 @@ class FuzzyGraph:
 def fuzzy_graph(x_nd: np.ndarray, *, k: int = 15, exact_up_to: int = EXACT_UP_TO) -> FuzzyGraph:
     """Build the kernel on training cells; ``k`` counts the cell itself, as in scanpy."""
     index = KnnIndex(x_nd, exact_up_to=exact_up_to)
-    x_nd, n = index.x_nd, len(x_nd)
-    k = min(k, n)
-    near_nk = index.search(x_nd, k)
+    return joined(index, index.search(index.x_nd, min(k, len(x_nd))))
+
+
+def joined(index: KnnIndex, near_nk: np.ndarray) -> FuzzyGraph:
+    """The kernel of given neighbours, nearest first, each cell among its own."""
+    x_nd, (n, k) = index.x_nd, near_nk.shape
     row, col = _pairs(near_nk)
     dist_nk = _distances(x_nd, x_nd, row, col).reshape(near_nk.shape)
     radius_n = dist_nk.max(axis=1)
@@ -102,7 +105,7 @@ def fuzzy_graph(x_nd: np.ndarray, *, k: int = 15, exact_up_to: int = EXACT_UP_TO
     directed = sp.csr_matrix((forward, (row, col)), shape=(n, n))
     both = directed.multiply(directed.T)
     weights_nn = sp.csr_matrix(directed + directed.T - both, dtype=np.float32)
-    weights_nn.setdiag(1.0)
+    weights_nn.setdiag(0.0)
     weights_nn.eliminate_zeros()
     weights_nn.sort_indices()
     return FuzzyGraph(

@@ -16,8 +16,7 @@ from faiss.contrib.big_batch_search import big_batch_search
 
 EXACT_UP_TO = 20_000
 RECALL = 0.993  # of the sample that sets how many lists are searched
-SAMPLE, TUNED_K = 1000, 15
-STEP = 1.1
+SAMPLE, TUNED_K = 500, 15
 MANY = 1000  # cells from which searching list by list, not cell by cell, is quicker
 KMEANS = {"niter": 8, "max_points_per_centroid": 64, "seed": 0}
 
@@ -84,14 +83,18 @@ class KnnIndex:
         with _one_thread():
             index.train(self.x_nd)
         index.add(self.x_nd)
+        index.nprobe = self._lists_for(RECALL, index.quantizer, n_lists)
+        return index
+
+    def _lists_for(self, recall: float, quantizer: Any, n_lists: int) -> int:
+        """How many lists hold that share of a sample's true neighbours, each in its nearest."""
         query_sd = self._sample(SAMPLE, seed=1)
         true_sk = self._exactly(query_sd, TUNED_K)
-        index.nprobe = max(1, n_lists // 32)
-        while index.nprobe < n_lists:
-            if _share(index.search(query_sd, TUNED_K)[1], true_sk) >= RECALL:
-                break
-            index.nprobe = min(n_lists, int(index.nprobe * STEP) + 1)
-        return index
+        list_sk = quantizer.search(self.x_nd[true_sk.ravel()], 1)[1].reshape(true_sk.shape)
+        turn_sl = np.argsort(quantizer.search(query_sd, n_lists)[1], axis=1)  # of each list
+        turn_sk = np.take_along_axis(turn_sl, list_sk, axis=1)
+        held_l = np.cumsum(np.bincount(turn_sk.ravel(), minlength=n_lists)) / turn_sk.size
+        return int(np.searchsorted(held_l, recall)) + 1
 
     def _sample(self, size: int, seed: int) -> np.ndarray:
         rng = np.random.default_rng(seed)

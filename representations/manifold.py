@@ -44,7 +44,7 @@ class Manifold:
 
     @property
     def weights_cc(self) -> sp.csr_matrix:
-        """Kernel within the largest component, symmetric, unit diagonal."""
+        """Kernel within the largest component, symmetric, without a diagonal."""
         return sp.csr_matrix(self.graph.weights_nn[self.main_n][:, self.main_n])
 
     def fit(self, adata: AnnData) -> dict[str, Any]:

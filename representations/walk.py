@@ -7,6 +7,7 @@ diffusion components.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import scipy.sparse as sp
@@ -69,9 +70,18 @@ def terminal_twins(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Which rows are the very rows of terminal cells, and of which branch."""
     ends = np.flatnonzero(branch_c != TRANSIENT)
-    near = sp.coo_matrix(rows_mc[:, ends])
-    itself = near.data == 1.0  # the unit affinity of a cell to itself
-    row, end = near.row[itself], ends[near.col[itself]]
-    apart = abs(sp.csr_matrix(rows_mc[row] - weights_cc[end])).sum(axis=1)
-    same = np.asarray(apart).ravel() == 0
-    return row[same], branch_c[end[same]]
+    branch_of = dict(zip(_contents(weights_cc[ends]), branch_c[ends], strict=True))
+    found = [branch_of.get(row, TRANSIENT) for row in _contents(rows_mc)]
+    branch_m = np.array(found, dtype=np.int64)
+    at_end = np.flatnonzero(branch_m != TRANSIENT)
+    return at_end, branch_m[at_end]
+
+
+def _contents(rows: sp.csr_matrix) -> list[tuple[bytes, bytes]]:
+    """Columns and weights of each row, to be looked up."""
+    rows.sort_indices()
+    column, weight = rows.indices.astype(np.int64), rows.data.astype(np.float64)
+    return [
+        (column[start:stop].tobytes(), weight[start:stop].tobytes())
+        for start, stop in pairwise(rows.indptr)
+    ]

@@ -70,7 +70,7 @@ def on_the_graph_of(rep: MultiAnchorPseudotime, root: int) -> AnnData:
     """What ``sc.pp.neighbors`` leaves, for the graph of ``rep``."""
     weights = rep.manifold.weights_cc
     adata = AnnData(obs={"cell": np.arange(weights.shape[0]).astype(str)})
-    adata.obsp["connectivities"] = sp.csr_matrix(weights - sp.eye(weights.shape[0]))
+    adata.obsp["connectivities"] = weights
     adata.obsp["distances"] = adata.obsp["connectivities"]
     adata.uns["neighbors"] = {
         "connectivities_key": "connectivities", "distances_key": "distances",
