@@ -8,17 +8,14 @@ import tracemalloc
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from resource import RUSAGE_SELF, getrusage
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 from anndata import AnnData
 
 from representations import registry
-from representations.base import Coordinates, Representation
+from representations.questions import QUESTIONS, Context, snapshot
 
-AGREES = 0.05  # of a column's deviation over the training cells, for all but one cell in a hundred
-CORRELATED, LEADING = 0.99, 10  # and how the leading columns of both must correlate
 HELD_OUT = 0.3
 PLACED_PER_S, FITTED_PER_S = 100.0, 5.0  # cells, on one core: slower cannot be used
 MEGABYTES, MEGABYTES_PER_CELL = 1000.0, 0.5  # that a fit may take
@@ -43,7 +40,7 @@ def examine(name: str, adata: AnnData, *, config: Any = None, seed: int = 0) -> 
     order = np.random.default_rng(seed).permutation(order)
     held = round(HELD_OUT * adata.n_obs)
     train, query = adata[np.sort(order[held:])].copy(), adata[np.sort(order[:held])].copy()
-    before, rep, again = _snapshot(train), kind(config), kind(config)
+    before, rep, again = snapshot(train), kind(config), kind(config)
     fitted_nd, megabytes = _measured(lambda: rep.fit_transform(train))
     fit_s = time.perf_counter()
     again.fit(train)  # a second time, without the bookkeeping of memory, which is slow
@@ -51,7 +48,7 @@ def examine(name: str, adata: AnnData, *, config: Any = None, seed: int = 0) -> 
     place_s = time.perf_counter()
     placed = rep.place(query)
     place_s = time.perf_counter() - place_s
-    context = _Context(rep, again, train, query, fitted_nd, placed, before)
+    context = Context(rep, again, train, query, fitted_nd, placed, before)
     checks = [_answer(name, ask, context) for name, ask in QUESTIONS.items()]
     return [*checks, *_costs(train.n_obs, query.n_obs, fit_s, place_s, megabytes)]
 
@@ -94,22 +91,7 @@ def _measured(fit: Callable[[], np.ndarray]) -> tuple[np.ndarray, float]:
     return fitted_nd, max(arrays, grown / (1e6 if sys.platform == "darwin" else 1e3))
 
 
-@dataclass(frozen=True)
-class _Context:
-    rep: Representation
-    again: Representation
-    train: AnnData
-    query: AnnData
-    fitted_nd: np.ndarray
-    placed: Coordinates
-    before: tuple[Any, ...]
-
-    @property
-    def placed_nd(self) -> np.ndarray:
-        return self.placed.x_nd
-
-
-def _answer(name: str, ask: Callable[[_Context], tuple[bool, str]], context: _Context) -> Check:
+def _answer(name: str, ask: Callable[[Context], tuple[bool, str]], context: Context) -> Check:
     try:
         ok, found = ask(context)
     except Exception as error:  # whatever a stranger's code raises is the answer
@@ -118,126 +100,8 @@ def _answer(name: str, ask: Callable[[_Context], tuple[bool, str]], context: _Co
     return Check(name=name, ok=bool(ok), found=found)
 
 
-def _shapes(c: _Context) -> tuple[bool, str]:
-    widths = {c.fitted_nd.shape[1], c.placed_nd.shape[1], len(c.rep.record.columns)}
-    right = len(widths) == 1 and len(c.placed_nd) == c.query.n_obs
-    types = {str(c.fitted_nd.dtype), str(c.placed_nd.dtype)}
-    return right and types == {"float32"}, f"{c.placed_nd.shape}, {', '.join(types)}"
-
-
-def _finite(c: _Context) -> tuple[bool, str]:
-    bad = sum(int((~np.isfinite(x)).sum()) for x in (c.fitted_nd, c.placed_nd))
-    return bad == 0, f"{bad} values are not finite"
-
-
-def _flags(c: _Context) -> tuple[bool, str]:
-    reached_n, sure_n, n = c.placed.reached_n, c.placed.confidence_n, c.query.n_obs
-    right = reached_n.shape == (n,) and not c.placed_nd[~reached_n].any()
-    if sure_n is not None:
-        right = right and sure_n.shape == (n,) and bool(((sure_n >= 0) & (sure_n <= 1)).all())
-    words = "no confidence" if sure_n is None else "confidence from 0 to 1"
-    return right, f"{int((~reached_n).sum())} cells out of reach and zero, {words}"
-
-
-def _agreement(c: _Context) -> tuple[bool, str]:
-    x_nd = c.rep.transform(c.train)
-    worst = float(np.quantile(_gap(x_nd, c.fitted_nd), 0.99))
-    columns = range(min(LEADING, x_nd.shape[1]))
-    varies = [i for i in columns if np.ptp(x_nd[:, i]) and np.ptp(c.fitted_nd[:, i])]
-    least = min((np.corrcoef(x_nd[:, i], c.fitted_nd[:, i])[0, 1] for i in varies), default=1.0)
-    return worst <= AGREES and least >= CORRELATED, (
-        f"99 % of cells within {worst:.2g} deviations (at most {AGREES}), leading columns "
-        f"correlated {least:.4f} (at least {CORRELATED})"
-    )
-
-
-def _repeats(c: _Context) -> tuple[bool, str]:
-    same = np.array_equal(c.again.transform(c.query), c.placed_nd)
-    return same, "a second fit gives the same bits" if same else "a second fit gives other figures"
-
-
-def _alone(c: _Context) -> tuple[bool, str]:
-    rows = np.arange(1, c.query.n_obs, max(1, c.query.n_obs // 20))
-    off = float(_gap(c.rep.transform(c.query[rows]), c.placed_nd[rows], c.fitted_nd).max())
-    return off <= AGREES, f"a cell moves by {off:.2g} deviations with the cells beside it"
-
-
-def _unmoved(c: _Context) -> tuple[bool, str]:
-    """Asked last, when other cells have been placed: nothing was learned from them."""
-    same = np.array_equal(c.rep.transform(c.query), c.placed_nd)
-    return same, "cells placed again are where they were" if same else "placing cells moves others"
-
-
-def _round_trip(c: _Context) -> tuple[bool, str]:
-    with TemporaryDirectory() as folder:
-        c.rep.save(folder)
-        same = np.array_equal(type(c.rep).load(folder).transform(c.query), c.placed_nd)
-    return same, "saved and loaded, the same bits" if same else "changed by saving and loading"
-
-
-def _untouched(c: _Context) -> tuple[bool, str]:
-    same = all(np.array_equal(a, b) for a, b in zip(_snapshot(c.train), c.before, strict=True))
-    return same, "the training cells are as they were" if same else "the fit changed its input"
-
-
-def _honest_cells(c: _Context) -> tuple[bool, str]:
-    seen = set(c.rep.record.cells)
-    leaked = len(seen & set(c.query.obs_names))
-    complete = seen == set(c.train.obs_names)
-    return complete and not leaked, f"{len(seen)} cells recorded, {leaked} of them held out"
-
-
-def _honest_labels(c: _Context) -> tuple[bool, str]:
-    """Shuffled labels change a fit that uses them."""
-    shuffled = c.train.copy()
-    rng = np.random.default_rng(0)
-    for column in shuffled.obs.columns:
-        shuffled.obs[column] = rng.permutation(shuffled.obs[column].to_numpy())
-    changed = not np.array_equal(
-        type(c.rep)(c.rep.config).fit(shuffled).transform(c.query), c.placed_nd
-    )
-    said = bool(c.rep.record.labels_used)
-    words = f"declared: {', '.join(c.rep.record.labels_used) or 'none'}"
-    return said or not changed, words + ("; shuffling obs changes the fit" if changed else "")
-
-
-def _empty(c: _Context) -> tuple[bool, str]:
-    shape = c.rep.transform(c.query[:0]).shape
-    return shape == (0, c.placed_nd.shape[1]), f"no cells give {shape}"
-
-
-QUESTIONS: dict[str, Callable[[_Context], tuple[bool, str]]] = {
-    "shapes": _shapes,
-    "finite": _finite,
-    "flags and confidence": _flags,
-    "transform agrees with fit": _agreement,
-    "repeatable": _repeats,
-    "cells stand alone": _alone,
-    "save and load": _round_trip,
-    "input untouched": _untouched,
-    "cells recorded, none held out": _honest_cells,
-    "labels declared": _honest_labels,
-    "no cells": _empty,
-    "placing teaches nothing": _unmoved,
-}
-
-
 def lines(checks: list[Check]) -> Iterator[str]:
     """A line a check, for a terminal."""
     width = max(len(check.name) for check in checks)
     for check in checks:
         yield f"{'ok   ' if check.ok else 'FAULT'}  {check.name:<{width}}  {check.found}"
-
-
-def _gap(x_nd: np.ndarray, y_nd: np.ndarray, scale_by: np.ndarray | None = None) -> np.ndarray:
-    """Largest difference of each cell, in deviations of a column over the training cells."""
-    spread_d = (y_nd if scale_by is None else scale_by).std(axis=0)
-    off_n: np.ndarray = (np.abs(x_nd - y_nd) / np.where(spread_d > 0, spread_d, 1.0)).max(axis=1)
-    return off_n
-
-
-def _snapshot(adata: AnnData) -> tuple[Any, ...]:
-    x = adata.X.toarray() if hasattr(adata.X, "toarray") else np.asarray(adata.X)
-    kept = (adata.obsm, adata.varm, adata.obsp, adata.uns, adata.layers)
-    keys = [key for mapping in kept for key in mapping]
-    return (x.copy(), adata.obs.astype(str).to_numpy(), np.array(keys, dtype=str))

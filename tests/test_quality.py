@@ -15,7 +15,7 @@ from sklearn.manifold import trustworthiness
 from sklearn.metrics import f1_score
 
 from representations import assess as assessing
-from representations import doctor, judged, quality, registry, stability
+from representations import combine, doctor, judged, quality, questions, registry, stability
 from representations.assess import AssessConfig, assess, folds_of
 from representations.base import Coordinates
 from representations.errors import InputError
@@ -204,13 +204,13 @@ def test_macro_f1_is_that_of_sklearn():
     both_n, weight_n = rng.integers(5, size=(60, 2)), rng.exponential(size=60)
     both_n[both_n[:, 0] == 3, 0] = 2  # a label that is only said
     expected = f1_score(*both_n.T, average="macro", sample_weight=weight_n, zero_division=0)
-    assert judged.macro_f1(both_n, weight_n) == pytest.approx(expected)
+    assert combine.macro_f1(both_n, weight_n) == pytest.approx(expected)
 
 
 def test_a_weighted_median_is_that_of_repeated_values():
     values_n, weight_n = np.array([3.0, 1.0, 2.0, 9.0]), np.array([1.0, 2.0, 1.0, 4.0])
     expected = np.median(np.repeat(values_n, weight_n.astype(int)))
-    assert judged.median(values_n, weight_n) == expected
+    assert combine.median(values_n, weight_n) == expected
 
 
 def test_an_absent_column_is_one_line():
@@ -221,7 +221,7 @@ def test_an_absent_column_is_one_line():
 def test_a_healthy_representation_passes_the_doctor():
     checks = doctor.examine("pca", cells(), config=CONFIG)
     assert [check.name for check in checks if not check.ok] == []
-    assert len(checks) == len(doctor.QUESTIONS) + 3
+    assert len(checks) == len(questions.QUESTIONS) + 3
     said = "\n".join(doctor.lines(checks))
     assert "FAULT" not in said
     assert "cells/s placed" in said
@@ -276,7 +276,7 @@ class Sick(Pca):
         return {} if self.fault == "save and load" else super()._state()
 
 
-FAULTS = (*doctor.QUESTIONS, "speed of a fit", "speed of placing", "memory of a fit")
+FAULTS = (*questions.QUESTIONS, "speed of a fit", "speed of placing", "memory of a fit")
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -307,7 +307,7 @@ def test_one_cell_that_ruins_a_column_is_found(monkeypatch):
     agreement = found["transform agrees with fit"]
     assert not agreement.ok
     within = float(agreement.found.split("within ")[1].split()[0])
-    assert within <= doctor.AGREES  # by that bound alone it would pass
+    assert within <= questions.AGREES  # by that bound alone it would pass
 
 
 def test_the_interval_of_a_rank_holds_its_value():
@@ -318,7 +318,7 @@ def test_the_interval_of_a_rank_holds_its_value():
 
 
 def test_every_replicate_is_of_the_same_cells():
-    figure = judged.Figure(values_n=np.full(30, 0.25), combine=judged.mean)
+    figure = judged.Figure(values_n=np.full(30, 0.25), combine=combine.mean)
     found = assessing._estimate([figure, figure], SMALL)
     assert found["value"] == pytest.approx(found["low"]) == pytest.approx(found["high"]) == 0.25
     assert (found["n"], found["folds"]) == (60, 2)

@@ -21,13 +21,14 @@ from representations.base import Representation
 from representations.branch_config import BranchConfig
 from representations.coverage import min_gene_share
 from representations.diffusion import DiffusionConfig
-from representations.doctor import QUESTIONS, examine
+from representations.doctor import examine
 from representations.errors import InputError
 from representations.integrate import IntegratedConfig
 from representations.paga import PagaConfig
 from representations.pca import PcaConfig
 from representations.preprocess import PreprocessConfig, Preprocessor, counts, log_normalise
 from representations.pseudotime import PseudotimeConfig
+from representations.questions import QUESTIONS
 from representations.saved import ARRAY_FILE, META_FILE
 from representations.scvi_input import ScviConfig
 

@@ -23,6 +23,7 @@ from benchmarks.timing import (
     timing_metrics,
     told_in_turn,
 )
+from benchmarks.within import WithinDataset
 from representations.diffusion import DiffusionConfig, DiffusionMap
 from representations.errors import InputError
 from representations.pca import Pca
@@ -51,13 +52,10 @@ PROTOCOL = Protocol()
 
 
 @tasks.register("diffmap_speed")
-class DiffmapSpeed:
+class DiffmapSpeed(WithinDataset):
     """Time, peak memory and agreement of the diffusion map with scanpy's, on one core."""
 
-    def __init__(self, train: str, test: str, seed: int, *, logs: str | None = None) -> None:
-        if train != test:
-            raise InputError(f"{train} -> {test}: speed is measured within one data set")
-        self.name, self.seed, self.logs = train, seed, logs
+    told = "speed is measured within"
 
     @classmethod
     def config(cls, row: Row) -> dict[str, Any]:

@@ -25,8 +25,8 @@ from benchmarks.resample import N_REPLICATES
 from benchmarks.suites import Row
 from benchmarks.tasks import Outcome, tasks
 from benchmarks.timing import exactly
+from benchmarks.within import WithinDataset
 from representations import registry
-from representations.errors import InputError
 
 Metrics = dict[str, MetricValue]
 
@@ -49,13 +49,13 @@ PROTOCOL = Protocol()
 
 
 @tasks.register("lineage")
-class Lineage:
+class Lineage(WithinDataset):
     """Agreement with published pseudotime and fates, stability, and edges by marker genes."""
 
+    told = "lineages are judged within"
+
     def __init__(self, train: str, test: str, seed: int, *, logs: str | None = None) -> None:
-        if train != test:
-            raise InputError(f"{train} -> {test}: lineages are judged within one data set")
-        self.name, self.seed, self.logs = train, seed, logs
+        super().__init__(train, test, seed, logs=logs)
         self._kept: dict[str, Fit] = {}
 
     @classmethod

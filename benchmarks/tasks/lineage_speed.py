@@ -27,6 +27,7 @@ from benchmarks.suites import Row
 from benchmarks.synthetic import sized
 from benchmarks.tasks import Outcome, tasks
 from benchmarks.timing import exactly, facts, listed
+from benchmarks.within import WithinDataset
 from representations import registry
 from representations.errors import InputError
 from representations.pca import Pca
@@ -55,13 +56,10 @@ PROTOCOL = Protocol()
 
 
 @tasks.register("lineage_speed")
-class LineageSpeed:
+class LineageSpeed(WithinDataset):
     """One side at one size; a side that does not end in time, or fails, is recorded as such."""
 
-    def __init__(self, train: str, test: str, seed: int, *, logs: str | None = None) -> None:
-        if train != test:
-            raise InputError(f"{train} -> {test}: speed is measured within one data set")
-        self.name, self.seed, self.logs = train, seed, logs
+    told = "speed is measured within"
 
     @classmethod
     def config(cls, row: Row) -> dict[str, Any]:

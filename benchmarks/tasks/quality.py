@@ -18,6 +18,7 @@ from benchmarks.setting import INTEGRATED, Setting
 from benchmarks.suites import Row
 from benchmarks.task_cells import TaskCells
 from benchmarks.tasks import Outcome, tasks
+from benchmarks.within import WithinDataset
 from clip_align.markers.profile import View
 from representations import mixing, stability
 from representations.assess import expression
@@ -44,13 +45,13 @@ PROTOCOL = Protocol()
 
 
 @tasks.register("quality")
-class Quality:
+class Quality(WithinDataset):
     """Purity, probe, trustworthiness, stability, rank and batch mixing of test cells."""
 
+    told = "quality is judged within"
+
     def __init__(self, train: str, test: str, seed: int, *, logs: str | None = None) -> None:
-        if train != test:
-            raise InputError(f"{train} -> {test}: quality is judged within one data set")
-        self.name, self.seed, self.logs = train, seed, logs
+        super().__init__(train, test, seed, logs=logs)
         view: View = "adt" if "adt" in datasets.get(train).views else "rna"
         self.cells = TaskCells(train, test, seed, view=view)
         self._second: dict[tuple[str, str], Representation] = {}

@@ -24,6 +24,7 @@ from benchmarks.resample import N_REPLICATES, bootstrap_weights, weighted_mean
 from benchmarks.shifted_cells import PROTOCOL, ShiftedCells
 from benchmarks.suites import Row
 from benchmarks.tasks import Outcome, tasks
+from benchmarks.within import WithinDataset
 from clip_align.models import DiffMapProteinCLIP, ModelConfig
 from clip_align.train import TrainConfig, similarity, train
 from representations import registry
@@ -39,13 +40,13 @@ FIELDS = ("own", "weights", "blocks")
 
 
 @tasks.register("simulated_query")
-class SimulatedQuery:
+class SimulatedQuery(WithinDataset):
     """Pair accuracy on held-out cells as another laboratory might have had them."""
 
+    told = "queries are made of cells of"
+
     def __init__(self, train: str, test: str, seed: int, *, logs: str | None = None) -> None:
-        if train != test:
-            raise InputError(f"{train} -> {test}: queries are made of cells of one data set")
-        self.name, self.seed, self.logs = train, seed, logs
+        super().__init__(train, test, seed, logs=logs)
         self.cells = ShiftedCells(train, seed)
         self._blocks: dict[str, Representation] = {}
         self._models: dict[str, DiffMapProteinCLIP] = {}
