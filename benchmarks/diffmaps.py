@@ -106,6 +106,8 @@ def knn_recall(
 ) -> tuple[stats.Estimate, int]:
     """Share of true neighbours found for ``sample`` rows; the truth is brute force in float64.
 
+    The cell itself, which every search finds, does not count.
+
     Parameters
     ----------
     neighbours
@@ -119,8 +121,8 @@ def knn_recall(
     rows = rng.choice(len(x_nd), size=min(sample, len(x_nd)), replace=False)
     exact = NearestNeighbors(n_neighbors=K, algorithm="brute").fit(x_nd.astype(np.float64))
     true_sk = exact.kneighbors(x_nd[rows].astype(np.float64), return_distance=False)
-    pairs = zip(neighbours(rows), true_sk, strict=True)
-    share_s = np.array([np.isin(true, found).mean() for found, true in pairs])
+    pairs = zip(neighbours(rows), true_sk, rows, strict=True)
+    share_s = np.array([np.isin(true[true != row], found).mean() for found, true, row in pairs])
     again_bs = rng.integers(len(share_s), size=(N_REPLICATES, len(share_s)))
     return stats.estimate(float(share_s.mean()), share_s[again_bs].mean(axis=1)), len(rows)
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from benchmarks.setting import INTEGRATED, Setting
-from benchmarks.suites.representations import BLOCKS
+from benchmarks.setting import Setting, every_block
 from representations.block_weights import tune_weights
-from representations.integrate import Integrated, IntegratedConfig
+from representations.integrate import Integrated
+from representations.integrated_config import IntegratedConfig
 
 if TYPE_CHECKING:
     from benchmarks.task_cells import TaskCells
@@ -18,9 +18,7 @@ PARTS: tuple[Part, Part] = ("train", "validation")
 
 def integrated(cells: TaskCells, setting: Setting) -> Integrated:
     """Fit on training cells; tuned weights see training and validation pairs, no other."""
-    names = IntegratedConfig().blocks
-    if setting.blocks == "all":
-        names = tuple(block.removeprefix("X_") for block in BLOCKS if block != INTEGRATED)
+    names = every_block() if setting.blocks == "all" else IntegratedConfig().blocks
     parts = {name: cells.fitted(name, setting.panel_genes) for name in names}
     shown = cells.shown(cells.part("train"), setting.panel_genes)
     made = Integrated(IntegratedConfig(blocks=names), fitted=parts).fit(shown)

@@ -6,13 +6,14 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from benchmarks import baselines
+from benchmarks.method import method
 from benchmarks.resample import N_REPLICATES
 from benchmarks.siblings import AXES
 from benchmarks.suites import Row
+from benchmarks.suites.representations import BLOCKS
 from clip_align.markers import tables_revision
 from clip_align.models import ModelConfig, models
 from clip_align.train import TrainConfig
-from representations import registry
 from representations.base import Statistics
 from representations.errors import InputError
 
@@ -46,7 +47,8 @@ def setting_of(row: Row) -> Setting:
 def config_of(row: Row, view: str) -> dict[str, Any]:
     """Resolved configuration of a row; its hash tells whether a record is still current.
 
-    Code is not in it: a change that moves figures is a new ``PROTOCOL``.
+    Code is not in it: a change that moves figures is a new ``PROTOCOL``, or a new ``revision`` of
+    the representation.
     """
     setting = asdict(setting_of(row))
     if row.representation != INTEGRATED:
@@ -60,10 +62,16 @@ def config_of(row: Row, view: str) -> dict[str, Any]:
     if row.model in baselines.names():
         config["baseline"] = baselines.settings(row.model)
     if row.representation != "none":
-        config["representation"] = asdict(registry.get(row.representation).Config())
+        every = setting.get("blocks") == "all"
+        config["representation"] = method(row.representation, every_block() if every else None)
     if row.model in models.names():
         config["train"] = asdict(TrainConfig(model=ModelConfig(name=row.model)))
     return config
+
+
+def every_block() -> tuple[str, ...]:
+    """Names of all blocks but the one that is made of them."""
+    return tuple(block.removeprefix("X_") for block in BLOCKS if block != INTEGRATED)
 
 
 def _axes() -> list[list[str]]:

@@ -54,12 +54,12 @@ def timing_metrics(
     """
     found = {
         **_compared(seconds, "", n),
-        "transform_cells_per_s": _median(queries / np.array(seconds["place"]), queries),
+        "placed_cells_per_s": median(queries / np.array(seconds["place"]), queries),
     }
     if "fresh_ours" in seconds:
         found |= _compared(seconds, "fresh_", n)
     if "fit_transform" in seconds:
-        found["fit_transform_s"] = _median(np.array(seconds["fit_transform"]), n)
+        found["fit_transform_s"] = median(np.array(seconds["fit_transform"]), n)
     return found
 
 
@@ -92,12 +92,13 @@ def _compared(seconds: Mapping[str, Sequence[float]], kind: str, n: int) -> dict
     pairs, ratio = mine / other, float(np.median(mine) / np.median(other))
     return {
         f"{kind}time_ratio": _metric(ratio, pairs.min(), pairs.max(), n),
-        f"{kind}seconds_ours": _median(mine, n),
-        f"{kind}seconds_scanpy": _median(other, n),
+        f"{kind}seconds_ours": median(mine, n),
+        f"{kind}seconds_scanpy": median(other, n),
     }
 
 
-def _median(values: np.ndarray, n: int) -> MetricValue:
+def median(values: np.ndarray, n: int) -> MetricValue:
+    """Of repeats, with their range."""
     return _metric(float(np.median(values)), values.min(), values.max(), n)
 
 

@@ -47,7 +47,7 @@ def marker_cells(
     """For each marker (``"CD34"``, or ``"CD34+AVP"`` for both) the cell that scores highest.
 
     The score of a gene is its log-normalised expression over the component in deviations from the
-    mean, averaged over the neighbours of a cell with the kernel's weights; genes are averaged.
+    mean, averaged over a cell and its neighbours with the kernel's weights; genes are averaged.
     Equal scores go to the first name. Raises ``InputError`` for a gene that is absent or constant.
     """
     if not markers:
@@ -63,7 +63,8 @@ def marker_cells(
             gene = marker.split("+")[int(deviation_g.argmin())]
             raise InputError(f"marker root {marker!r}: {gene!r} is the same in every cell")
         score_c = ((x_cg - x_cg.mean(axis=0)) / deviation_g).mean(axis=1)
-        found.append(first_highest(weights_cc @ score_c / row_sums(weights_cc), names_c))
+        around_c = (weights_cc @ score_c + score_c) / (row_sums(weights_cc) + 1)
+        found.append(first_highest(around_c, names_c))
     return found
 
 

@@ -98,12 +98,18 @@ class Branching(GraphRepresentation):
             **facts,
             "backend": backend,
             "columns": [*(f"branch_{name}" for name in ends.names), "branch_entropy"],
-            "labels_used": [c.groups] if c.groups else [],
+            "labels_used": self._labels(),
             "branches": list(ends.names),
             "branch_support": support,
             "directed": self.walk.directed,
             "terminal_cells": np.bincount(ends.branch_c[ends.branch_c != TRANSIENT]).tolist(),
         }
+
+    def _labels(self) -> list[str]:
+        """Everything a person said of cells."""
+        c = self.config
+        said = {"root": c.root, "terminals": c.terminals}
+        return [*([c.groups] if c.groups else []), *(key for key, value in said.items() if value)]
 
     def _walk(
         self,

@@ -2,9 +2,9 @@
 
 The kernel is UMAP's fuzzy one (McInnes 2018) as scanpy has it: no cell is tied to itself. Because
 every training cell keeps its bandwidth and radius, a new cell gets forward edges (its neighbours)
-*and* reverse edges (cells it is a neighbour of): the rule that made its twin's row makes its own,
-but for the tie to the twin. The rule jumps where two cells tie for the ``k``-th place, so a cell
-that differs from a training cell by rounding alone is given that cell's row.
+*and* reverse edges (cells it is a neighbour of), by the rule that made the rows of training cells:
+left out of a fit, a cell gets nearly the row it would have had. A cell that differs from a training
+cell by rounding alone is given that cell's row.
 
 Shapes: ``n`` training cells, ``m`` new cells, ``k`` neighbours, ``d`` dimensions.
 """
@@ -61,7 +61,13 @@ class FuzzyGraph:
         nearest_m = np.take_along_axis(near_mk, place_m, axis=1).ravel()
         is_twin_m = dist_mk.min(axis=1) <= TWIN * self.radius_n[nearest_m]
         new_m = ~is_twin_m
-        joined = self._join(query_md[new_m], near_mk[new_m], np.sort(dist_mk[new_m], axis=1))
+        # Of a training cell's k neighbours the first is itself.
+        others = slice(max(self.k - 1, 1))
+        joined = self._join(
+            query_md[new_m],
+            near_mk[new_m, others],
+            np.sort(dist_mk[new_m], axis=1)[:, others],
+        )
         both = sp.vstack([joined, self.weights_nn[nearest_m[is_twin_m]]], format="csr")
         back_m = np.argsort(np.concatenate([np.flatnonzero(new_m), np.flatnonzero(is_twin_m)]))
         return sp.csr_matrix(both[back_m])
@@ -69,9 +75,9 @@ class FuzzyGraph:
     def _join(
         self, query_md: np.ndarray, near_mk: np.ndarray, dist_mk: np.ndarray
     ) -> sp.csr_matrix:
-        """Rows of cells that are no twins; ``dist_mk`` ascending."""
+        """Rows of cells that are no twins; ``dist_mk`` ascending, of others than the cell."""
         n = len(self.rho_n)
-        rho_m, sigma_m = bandwidths(dist_mk)
+        rho_m, sigma_m = bandwidths(np.pad(dist_mk, ((0, 0), (1, 0))))
         # Cells that may have the new cell among their neighbours are neighbours of its neighbours.
         through = _pattern(near_mk[:, :REVERSE_THROUGH], n) @ (self.weights_nn > 0)
         both = sp.coo_matrix(through.astype(bool) + _pattern(near_mk, n).astype(bool))

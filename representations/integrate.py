@@ -123,6 +123,7 @@ class Integrated(Representation):
 
     def _fitted_part(self, name: str, rep: Representation, adata: AnnData) -> Representation:
         if name not in self.fitted:
+            rep.progress = self.progress
             return rep.fit(adata)
         self.parts[name] = self.fitted[name]
         if self.parts[name].record.cells != tuple(map(str, adata.obs_names)):

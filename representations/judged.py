@@ -122,16 +122,30 @@ def _stable(
     kind: str,
     k: int,
 ) -> dict[str, Figure]:
-    """Neighbours that a second fit gives again, and how far a rotation brings the two together."""
-    y_nd, d = other.x_nd[placed.reached_n], x_nd.shape[1]
+    """Neighbours that a second fit gives again, and how far a rotation brings the two together.
+
+    Cells that either fit cannot reach are left out.
+    """
+    also_n = other.reached_n[placed.reached_n]
+    if (n := int(also_n.sum())) <= 2 * k:
+        return {}
+    if n < len(x_nd):
+        x_nd = x_nd[also_n]
+        near_nk = quality.neighbours(x_nd, k)
+    y_nd, d = other.x_nd[placed.reached_n][also_n], x_nd.shape[1]
     kept_n = quality.recall(quality.neighbours(y_nd, k), near_nk)
+    rows = np.flatnonzero(also_n)
 
     def aligned(both_n: np.ndarray, weight_n: np.ndarray) -> float:
         return quality.procrustes_fit(both_n[:, :d], both_n[:, d:], weight_n)
 
     return {
-        f"neighbour_stability[{kind}]": _mean(kept_n, k / (len(x_nd) - 1)),
-        f"aligned_stability[{kind}]": Figure(values_n=np.c_[x_nd, y_nd], combine=aligned),
+        f"neighbour_stability[{kind}]": Figure(
+            values_n=kept_n, combine=mean, chance=k / (n - 1), rows=rows
+        ),
+        f"aligned_stability[{kind}]": Figure(
+            values_n=np.c_[x_nd, y_nd], combine=aligned, rows=rows
+        ),
     }
 
 

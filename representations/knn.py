@@ -59,11 +59,12 @@ class KnnIndex:
         return near_mk
 
     def recall(self, k: int, *, sample: int = 1000, seed: int = 0) -> float:
-        """Share of the true ``k`` neighbours that the index finds."""
+        """Share of the true ``k`` neighbours that the index finds, the cell itself left out."""
         if self.exact:
             return 1.0
         query_sd = self._sample(sample, seed)
-        return _share(self.search(query_sd, k), self._exactly(query_sd, k))
+        found, true = self.search(query_sd, k + 1), self._exactly(query_sd, k + 1)
+        return _share(found[:, 1:], true[:, 1:])
 
     def _list_by_list(self, query_md: np.ndarray, k: int) -> np.ndarray:
         """The same lists, each multiplied at once with all the cells that look into it."""
@@ -89,7 +90,7 @@ class KnnIndex:
     def _lists_for(self, recall: float, quantizer: Any, n_lists: int) -> int:
         """How many lists hold that share of a sample's true neighbours, each in its nearest."""
         query_sd = self._sample(SAMPLE, seed=1)
-        true_sk = self._exactly(query_sd, TUNED_K)
+        true_sk = self._exactly(query_sd, TUNED_K + 1)[:, 1:]  # the first is the cell itself
         list_sk = quantizer.search(self.x_nd[true_sk.ravel()], 1)[1].reshape(true_sk.shape)
         turn_sl = np.argsort(quantizer.search(query_sd, n_lists)[1], axis=1)  # of each list
         turn_sk = np.take_along_axis(turn_sl, list_sk, axis=1)

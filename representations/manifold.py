@@ -112,9 +112,14 @@ class GraphConfig:
 
 
 class GraphRepresentation(Representation):
-    """A representation made of a :class:`Manifold`."""
+    """A representation made of a :class:`Manifold`.
+
+    Revision 2: the kernel without a diagonal, and a new cell's neighbours counted as a training
+    cell's are, itself the first.
+    """
 
     Config = GraphConfig
+    revision = 2
     config: GraphConfig
 
     def __init__(self, config: GraphConfig | None = None) -> None:

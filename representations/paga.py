@@ -102,7 +102,8 @@ class Paga(GraphRepresentation):
             group_c, names = given(adata, c.groups, self.manifold.main_n)
             return [group_c[order_c]], names
         weights_cc = sp.csr_matrix(self.manifold.weights_cc[order_c][:, order_c])
-        seeds = range(c.seed, c.seed + c.n_seeds)
+        # Not one after the other: a fit by the next seed would share all but one of them.
+        seeds = np.random.SeedSequence(c.seed).generate_state(c.n_seeds).tolist()
         return found(weights_cc, resolution=c.resolution, seeds=seeds)
 
     def _lists(self, order_c: np.ndarray) -> np.ndarray:

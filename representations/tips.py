@@ -45,10 +45,10 @@ def tips(
 
     A maximum stands out by its persistence (Edelsbrunner 2002; on graphs Chazal 2013): how far down
     one has to go from it before a higher one can be reached, as a share of the range of heights.
-    Heights are averaged over one step of the walk first. The two most persistent maxima count
-    whatever their persistence; ``rank_c`` decides between cells of one height.
+    Heights are averaged with those one step of the walk away first. The two most persistent maxima
+    count whatever their persistence; ``rank_c`` decides between cells of one height.
     """
-    height_c = transitions(kernel_cc) @ height_c
+    height_c = (height_c + transitions(kernel_cc) @ height_c) / 2
     height_c = height_c - height_c.min()
     height_c = np.round(height_c / max(height_c.max(), 1e-300), SAME)
     cells, persistence_t = _maxima(kernel_cc, height_c, rank_c)

@@ -20,7 +20,8 @@ from representations import registry
 from representations.base import Coordinates, Representation
 from representations.block_weights import pair_accuracy, tune_weights
 from representations.errors import InputError
-from representations.integrate import Integrated, IntegratedConfig
+from representations.integrate import Integrated
+from representations.integrated_config import IntegratedConfig
 from representations.pca import PcaConfig
 from representations.preprocess import PreprocessConfig
 from representations.robust import Scale, match_columns, spread
@@ -134,6 +135,14 @@ def test_columns_are_named_by_block():
     record = Integrated(config(mine=GenesConfig(last=2))).fit(cells()).record
     assert record.columns[:3] == ("mine_0", "mine_1", "yours_0")
     assert record.backend == "mine: numpy; yours: numpy"
+
+
+@pytest.mark.parametrize("asked", [True, False])
+def test_a_block_shows_its_progress_where_that_is_asked_for(asked):
+    rep = Integrated(config())
+    rep.progress = asked
+    rep.fit(cells())
+    assert [part.progress for part in rep.parts.values()] == [asked, asked]
 
 
 def test_labels_of_any_block_are_said():

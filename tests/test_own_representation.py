@@ -16,7 +16,8 @@ from anndata import AnnData
 
 from representations import cli, registry
 from representations.genes import gene_table
-from representations.integrate import Integrated, IntegratedConfig
+from representations.integrate import Integrated
+from representations.integrated_config import IntegratedConfig
 from representations.pca import PcaConfig
 from representations.preprocess import PreprocessConfig
 

@@ -23,7 +23,7 @@ from representations.coverage import min_gene_share
 from representations.diffusion import DiffusionConfig
 from representations.doctor import examine
 from representations.errors import InputError
-from representations.integrate import IntegratedConfig
+from representations.integrated_config import IntegratedConfig
 from representations.paga import PagaConfig
 from representations.pca import PcaConfig
 from representations.preprocess import PreprocessConfig, Preprocessor, counts, log_normalise

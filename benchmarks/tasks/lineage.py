@@ -19,6 +19,7 @@ from benchmarks.haematopoiesis import LINEAGES, MARKERS, THRESHOLD, TREE
 from benchmarks.lineage_fits import Fit, Fits
 from benchmarks.lineage_rows import OURS, asked, of_ours, peer_of
 from benchmarks.lineages import Figures, one_direction, quantiles
+from benchmarks.method import method
 from benchmarks.peers import version_of
 from benchmarks.records import MetricValue
 from benchmarks.resample import N_REPLICATES
@@ -26,7 +27,6 @@ from benchmarks.suites import Row
 from benchmarks.tasks import Outcome, tasks
 from benchmarks.timing import exactly
 from benchmarks.within import WithinDataset
-from representations import registry
 
 Metrics = dict[str, MetricValue]
 
@@ -63,7 +63,7 @@ class Lineage(WithinDataset):
         """Protocol, settings of the method, and the rule by which markers name things."""
         config = {
             **asdict(PROTOCOL), "choice": asked(row), "n_replicates": N_REPLICATES,
-            "representation": asdict(registry.get(row.representation).Config()),
+            "representation": method(row.representation),
             "markers": MARKERS, "lineages": LINEAGES, "threshold": THRESHOLD,
             "tree": sorted(sorted(pair) for pair in TREE),
         }  # fmt: skip

@@ -21,6 +21,7 @@ import numpy as np
 from benchmarks import datasets
 from benchmarks.lineage_sides import START, TERMINALS, Asked, encoded
 from benchmarks.lineage_sides import __name__ as CHILD
+from benchmarks.method import method
 from benchmarks.peers import create, version_of
 from benchmarks.records import MetricValue
 from benchmarks.suites import Row
@@ -28,7 +29,6 @@ from benchmarks.synthetic import sized
 from benchmarks.tasks import Outcome, tasks
 from benchmarks.timing import exactly, facts, listed
 from benchmarks.within import WithinDataset
-from representations import registry
 from representations.errors import InputError
 from representations.pca import Pca
 
@@ -67,7 +67,7 @@ class LineageSpeed(WithinDataset):
         cells, options = cells_of(row)
         config = {**asdict(PROTOCOL), "cells": cells, "options": options, "ends": TERMINALS}
         if row.model == "ours":
-            return config | {"ours": asdict(registry.get(row.representation).Config())}
+            return config | {"ours": method(row.representation)}
         return config | {"peer": create(row.model, **options).settings()}
 
     def run(self, row: Row) -> Outcome:

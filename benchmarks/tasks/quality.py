@@ -12,6 +12,7 @@ import numpy as np
 
 from benchmarks import datasets
 from benchmarks.guard import assert_no_leak
+from benchmarks.method import method
 from benchmarks.quality import Pair, quality_metrics, sibling_pairs
 from benchmarks.resample import N_REPLICATES
 from benchmarks.setting import INTEGRATED, Setting
@@ -27,7 +28,6 @@ from representations.errors import InputError
 from representations.integrate import Integrated
 from representations.judged import Held
 from representations.keys import Obs
-from representations.registry import get
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +64,7 @@ class Quality(WithinDataset):
         pairs = [[sorted(a), sorted(b), name] for a, b, name in _pairs(row.train)]
         return {
             **asdict(PROTOCOL), "n_replicates": N_REPLICATES, "pairs": pairs,
-            "representation": asdict(get(row.representation).Config()),
+            "representation": method(row.representation),
         }  # fmt: skip
 
     def run(self, row: Row) -> Outcome:

@@ -17,6 +17,7 @@ from anndata import AnnData
 
 from benchmarks import stats
 from benchmarks.guard import assert_honest
+from benchmarks.method import method
 from benchmarks.metrics.retrieval import retrieve
 from benchmarks.pools import seeded_pools
 from benchmarks.records import MetricValue
@@ -31,7 +32,8 @@ from representations import registry
 from representations.base import Representation, Statistics
 from representations.block_weights import tune_weights
 from representations.errors import InputError
-from representations.integrate import Integrated, IntegratedConfig
+from representations.integrate import Integrated
+from representations.integrated_config import IntegratedConfig
 from representations.keys import Obs
 from representations.threads import one_thread
 
@@ -56,7 +58,7 @@ class SimulatedQuery(WithinDataset):
         """Protocol, representation and model."""
         return {
             **asdict(PROTOCOL), "n_replicates": N_REPLICATES, "variant": dict(row.variant),
-            "representation": asdict(registry.get(row.representation).Config()),
+            "representation": method(row.representation, _blocks(row) or None),
             "train": asdict(TrainConfig(model=ModelConfig(name=row.model))),
         }  # fmt: skip
 
@@ -87,8 +89,8 @@ class SimulatedQuery(WithinDataset):
     def _representation(self, row: Row) -> Representation:
         if row.representation != "X_integrated":
             return self._block(row.representation.removeprefix("X_"))
-        names = str(row.variant.get("blocks", "+".join(IntegratedConfig().blocks))).split("+")
-        changed: dict[str, Any] = {"blocks": tuple(names)}
+        names = _blocks(row) or IntegratedConfig().blocks
+        changed: dict[str, Any] = {"blocks": names}
         if row.variant.get("own", "train") != "train":
             changed["own"] = row.variant["own"]
         weights = str(row.variant.get("weights", "tuned"))
@@ -141,6 +143,11 @@ class SimulatedQuery(WithinDataset):
         score_n = evidence.scores.pair_accuracy_n
         found = stats.estimate(float(score_n.mean()), weighted_mean(score_n, weights_bn))
         return _value(found, n=len(names_n), pool=pools.size)
+
+
+def _blocks(row: Row) -> tuple[str, ...]:
+    """Blocks that a row names, none where it takes the default."""
+    return tuple(str(row.variant["blocks"]).split("+")) if "blocks" in row.variant else ()
 
 
 def _mean(found: Sequence[MetricValue]) -> MetricValue:
