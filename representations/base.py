@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self, get_args
 
@@ -18,6 +18,7 @@ from representations.coverage import genes_here
 from representations.errors import InputError
 from representations.keys import Obs, Obsm
 from representations.provenance import distribution_of
+from representations.rebuilt import rebuilt
 from representations.saved import damaged, read_saved, write_saved
 
 Statistics = Literal["train", "own"]
@@ -29,11 +30,15 @@ class Coordinates:
 
     ``x_nd`` is float32 and always finite; ``reached_n`` is False for cells the fitted graph cannot
     reach, whose row in ``x_nd`` is zero; ``confidence_n`` is from 0 to 1 where the method has one.
+    ``spread_ns`` are standard deviations of the first ``s`` columns, where the method has them;
+    ``notes`` say what was done to a query to place it, a line each.
     """
 
     x_nd: np.ndarray
     reached_n: np.ndarray
     confidence_n: np.ndarray | None = None
+    spread_ns: np.ndarray | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,7 +175,8 @@ class Representation(ABC):
     ) -> AnnData | None:
         """Write ``obsm``, what is known of each cell in ``obs``, provenance in ``uns``; no more.
 
-        ``obs`` receives a reached flag, and a confidence where the representation has one.
+        ``obs`` receives a reached flag, and a confidence where the representation has one; where it
+        has deviations of its columns, they are in ``obsm`` under the same key and ``_spread``.
 
         Parameters
         ----------
@@ -186,7 +192,10 @@ class Representation(ABC):
         target.obs[Obs.reached(key)] = placed.reached_n
         if placed.confidence_n is not None:
             target.obs[Obs.confidence(key)] = placed.confidence_n
+        if placed.spread_ns is not None:
+            target.obsm[Obsm.spread(key)] = placed.spread_ns
         target.uns[key] = {
+            "notes": list(placed.notes),
             "params": json.dumps(self.record.params, sort_keys=True),
             "columns": list(self.record.columns),
             "statistics": statistics,
@@ -209,11 +218,9 @@ class Representation(ABC):
         meta, state = read_saved(folder)
         if meta["name"] != cls.name:
             raise InputError(f"{folder}: holds a {meta['name']!r} representation, not {cls.name!r}")
-        known = {f.name for f in fields(cls.Config)}
         try:
-            config = {k: _tupled(v) for k, v in meta["config"].items() if k in known}
-            rep = cls(cls.Config(**config))
-            rep._record = FitRecord(**{k: _tupled(v) for k, v in meta["record"].items()})
+            rep = cls(rebuilt(cls.Config, meta["config"]))
+            rep._record = rebuilt(FitRecord, meta["record"])
             rep._load_state(state)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise damaged(folder, f"{type(error).__name__}: {error}") from error
@@ -231,19 +238,20 @@ def check_cells(adata: AnnData, *, at_least: int) -> None:
 
 
 def _tidy(found: Coordinates) -> Coordinates:
-    sure = found.confidence_n
     return Coordinates(
         x_nd=np.ascontiguousarray(found.x_nd, dtype=np.float32),
         reached_n=np.asarray(found.reached_n, dtype=bool),
-        confidence_n=None if sure is None else np.asarray(sure, dtype=np.float32),
+        confidence_n=_single(found.confidence_n),
+        spread_ns=_single(found.spread_ns),
+        notes=found.notes,
     )
+
+
+def _single(values: np.ndarray | None) -> np.ndarray | None:
+    return None if values is None else np.asarray(values, dtype=np.float32)
 
 
 def _as_json(values: dict[str, Any]) -> dict[str, Any]:
     """As they read back from a file, so that a loaded record equals the one that was saved."""
     read: dict[str, Any] = json.loads(json.dumps(values))
     return read
-
-
-def _tupled(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value

@@ -4,8 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from representations.errors import InputError
 from representations.manifold import GraphConfig
+
+BOUNDS = {
+    "max_branches": (2, np.inf), "terminal_size": (1, np.inf), "n_bootstraps": (0, np.inf),
+    "persistence": (0, 0.999), "min_support": (0, 1), "steepness": (0, 1000),
+}  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +35,8 @@ class BranchConfig(GraphConfig):
     max_branches, persistence
         Of the states found: how many at most, and how far one must stand out (``tips``).
     min_support
-        Share of the bootstrap replicates that must find such a state again for it to be used.
+        Share of the bootstrap replicates that must find such a state again for it to be used; with
+        ``n_bootstraps=0`` all found are.
     terminal_size
         Cells of a terminal state that is given by one cell or found; fewer where all states
         together would be more than a quarter of the cells.
@@ -53,23 +61,28 @@ class BranchConfig(GraphConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        least = {"max_branches": 2, "terminal_size": 1, "n_bootstraps": 0}
-        for name, bound in least.items():
-            if getattr(self, name) < bound:
-                raise InputError(f"{name}={getattr(self, name)}: give {bound} or more")
-        if self.n_bootstraps == 1:
-            raise InputError("n_bootstraps=1 has no deviation: give 0 or at least 2")
-        if not 0 <= self.persistence < 1:
-            raise InputError(f"persistence={self.persistence}: give a share from 0 to below 1")
-        if not 0 <= self.min_support <= 1:
-            raise InputError(f"min_support={self.min_support}: give a share from 0 to 1")
-        if not 0 <= self.steepness <= 1000:
-            raise InputError(f"steepness={self.steepness}: give a number from 0 to 1000")
+        for name, (least, most) in BOUNDS.items():
+            if not least <= getattr(self, name) <= most:
+                over = f" to {most:g}" if most < np.inf else " or more"
+                raise InputError(f"{name}={getattr(self, name)}: give {least:g}{over}")
+        given: object = self.terminals
+        if isinstance(given, str):
+            raise InputError("terminals is a tuple of names: give ('name',)")
+        if len(set(self.terminals)) < len(self.terminals):
+            raise InputError("terminals names a state twice: give each once")
+        object.__setattr__(self, "terminals", tuple(self.terminals))
+        self._check_bootstraps()
         if self.root is None and self.steepness != type(self).steepness:
             raise InputError(
                 f"steepness={self.steepness} directs the walk, which needs a root: name a training "
                 "cell in root, or leave steepness as it is"
             )
-        if len(set(self.terminals)) < len(self.terminals):
-            raise InputError("terminals names a state twice: give each once")
-        object.__setattr__(self, "terminals", tuple(self.terminals))
+
+    def _check_bootstraps(self) -> None:
+        if self.n_bootstraps == 1:
+            raise InputError("n_bootstraps=1 has no deviation: give 0 or at least 2")
+        if self.n_bootstraps == 0 and self.min_support != type(self).min_support:
+            raise InputError(
+                f"min_support={self.min_support} is over bootstrap replicates, of which "
+                "n_bootstraps=0 makes none: leave one of them as it is"
+            )

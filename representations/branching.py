@@ -182,8 +182,8 @@ def _scattered(rows_rg: np.ndarray, where_m: np.ndarray) -> np.ndarray:
 
 
 def _coordinates(p_mg: np.ndarray, spread_mg: np.ndarray, reached_m: np.ndarray) -> Coordinates:
-    sure_m = None
-    if spread_mg.shape[1]:
-        sure_m = np.clip(1 - 2 * spread_mg.max(axis=1), 0, 1) * reached_m
-    x_md = np.column_stack([p_mg, entropy(p_mg)])
-    return Coordinates(x_nd=x_md, reached_n=reached_m, confidence_n=sure_m)
+    placed = Coordinates(x_nd=np.column_stack([p_mg, entropy(p_mg)]), reached_n=reached_m)
+    if not spread_mg.shape[1]:
+        return placed
+    sure_m = np.clip(1 - 2 * spread_mg.max(axis=1), 0, 1) * reached_m
+    return replace(placed, confidence_n=sure_m, spread_ns=spread_mg)

@@ -14,7 +14,7 @@ from anndata import AnnData
 
 from representations.base import Representation, Statistics
 from representations.console import say_remarks
-from representations.coverage import MIN_GENE_SHARE, min_gene_share
+from representations.coverage import MIN_GENE_SHARE, min_gene_share, missing_blocks
 from representations.errors import InputError, naming
 from representations.genes import to_symbols
 from representations.h5ad import write_h5ad
@@ -23,7 +23,7 @@ from representations.output import check_output
 from representations.preprocess import PreprocessConfig
 from representations.quality_cli import doctor, report
 from representations.query import prepare, read_h5ad
-from representations.registry import get, load, names
+from representations.registry import get, load, names, unusable
 from representations.saved import check_saved
 from representations.settings import configured
 
@@ -49,6 +49,7 @@ def list_representations() -> None:
     """Print every representation: its name and what it is."""
     for name in names():
         print(f"{name:<12} {(get(name).__doc__ or '').strip().splitlines()[0]}")
+    say_remarks(list(unusable().values()))
 
 
 def fit(
@@ -104,6 +105,7 @@ def transform(
     statistics: Statistics = "train",
     key_added: Annotated[str | None, tyro.conf.arg(metavar="KEY")] = None,
     least_genes: Annotated[float, tyro.conf.arg(name="min-gene-share")] = MIN_GENE_SHARE,
+    partly: Annotated[bool, tyro.conf.arg(name="missing-blocks")] = False,
     overwrite: Overwrite = False,
 ) -> None:
     """Place the cells of a file in a fitted representation.
@@ -123,6 +125,8 @@ def transform(
         Key in obsm; by default X_ and the name of the representation.
     least_genes
         Share of the genes of the fit that the query must have; a missing gene is taken at its mean.
+    partly
+        Of X_integrated, take the blocks that can place the query where others cannot.
     overwrite
         Replace a file that is there.
     """
@@ -131,15 +135,16 @@ def transform(
     adata = read_h5ad(query)
     key = key_added or Obsm.representation(representation.name)
     clean, remarks = prepare(adata, source=str(query))
-    with naming(query), min_gene_share(least_genes):
+    with min_gene_share(least_genes), missing_blocks(partly), naming(query):
         representation.annotate(clean, statistics=statistics, key_added=key)
     if key in adata.obsm:
         remarks.append(f"obsm[{key!r}] of the query is replaced")
-    adata.obsm[key] = clean.obsm[key]
+    for made in {key, Obsm.spread(key)} & set(clean.obsm):
+        adata.obsm[made] = clean.obsm[made]
     for column in {Obs.reached(key), Obs.confidence(key)} & set(clean.obs):
         adata.obs[column] = clean.obs[column]
     adata.uns[key] = clean.uns[key]
-    say_remarks([*remarks, *_losses(clean, representation, key)])
+    say_remarks([*remarks, *clean.uns[key]["notes"], *_losses(clean, representation, key)])
     write_h5ad(adata, out)
     print(f"{out}: {adata.n_obs} cells in obsm[{key!r}]")
 

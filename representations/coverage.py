@@ -1,4 +1,4 @@
-"""How many genes of a fit a query must have: one rule for every representation."""
+"""What of a fit a query must have: one rule for every representation."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from representations.errors import InputError
 
 MIN_GENE_SHARE = 0.5
 _least: ContextVar[float] = ContextVar("least", default=MIN_GENE_SHARE)
+_partly: ContextVar[bool] = ContextVar("partly", default=False)
 
 
 @contextmanager
@@ -30,6 +31,24 @@ def min_gene_share(share: float) -> Iterator[None]:
         _least.reset(token)
 
 
+@contextmanager
+def missing_blocks(allowed: bool = True) -> Iterator[None]:
+    """Take queries that some blocks of ``X_integrated`` cannot place, by the blocks that can.
+
+    The columns of a missing block sit at the training median, and the confidence goes without it.
+    """
+    token = _partly.set(allowed)
+    try:
+        yield
+    finally:
+        _partly.reset(token)
+
+
+def may_miss_blocks() -> bool:
+    """Whether :func:`missing_blocks` is in force."""
+    return _partly.get()
+
+
 def genes_here(genes_h: Sequence[str] | np.ndarray, names: Iterable[str]) -> np.ndarray:
     """Which genes of the fit a query has, ``(h,)``.
 
@@ -44,6 +63,6 @@ def genes_here(genes_h: Sequence[str] | np.ndarray, names: Iterable[str]) -> np.
         raise InputError(
             f"only {here_h.sum()} of the {here_h.size} genes of the fit are among the query's "
             f"var_names, and {needed} needed: give gene symbols as in training, fit on genes that "
-            "both have, or lower --min-gene-share"
+            "both have, or allow fewer (--min-gene-share, min_gene_share)"
         )
     return here_h

@@ -25,12 +25,24 @@ class Family(Generic[T]):
         Import name whose modules are imported before the first look-up, so that adding a member is
         adding a file. Empty: members are registered by whoever imports them.
     entry_points
-        Group under which other distributions offer members.
+        Group under which other distributions offer members. One that cannot be used is refused
+        where it is asked for, and does not stand in the way of others.
+    check
+        Says of an offered member, by its name, why it cannot be one; empty where it can.
     """
 
-    def __init__(self, kind: str, *, package: str = "", entry_points: str = "") -> None:
+    def __init__(
+        self,
+        kind: str,
+        *,
+        package: str = "",
+        entry_points: str = "",
+        check: Callable[[str, T], str] | None = None,
+    ) -> None:
         self.kind, self.package, self.entry_points = kind, package, entry_points
+        self._check = check
         self._members: dict[str, T] = {}
+        self._unusable: dict[str, str] = {}
         self._complete = False
 
     def register(self, name: str) -> Callable[[T], T]:
@@ -54,13 +66,21 @@ class Family(Generic[T]):
         self._discover()
         return tuple(sorted(self._members))
 
+    def unusable(self) -> dict[str, str]:
+        """Offered by other distributions under these names, and why each cannot be used."""
+        self._discover()
+        return dict(self._unusable)
+
     def get(self, name: str) -> T:
         """The member of that name, or ``InputError`` with the nearest names."""
-        if name not in self.names():
-            near = difflib.get_close_matches(name, self._members, n=3)
-            hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
-            raise InputError(f"no {self.kind} {name!r}; known: {', '.join(self.names())}{hint}")
-        return self._members[name]
+        self._discover()
+        if name in self._members:
+            return self._members[name]
+        if name in self._unusable:
+            raise InputError(self._unusable[name])
+        near = difflib.get_close_matches(name, self._members, n=3)
+        hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
+        raise InputError(f"no {self.kind} {name!r}; known: {', '.join(self.names())}{hint}")
 
     def _discover(self) -> None:
         if self._complete:
@@ -79,14 +99,20 @@ class Family(Generic[T]):
                     importlib.import_module(f"{self.package}.{module.name}")
         if self.entry_points:
             for entry in importlib.metadata.entry_points(group=self.entry_points):
-                self.add(entry.name, self._load(entry))
+                self._take(entry)
 
-    def _load(self, entry: importlib.metadata.EntryPoint) -> T:
+    def _take(self, entry: importlib.metadata.EntryPoint) -> None:
+        """A member of another distribution; whatever is wrong with it is its own affair."""
         try:
             member: T = entry.load()
-        except (ImportError, AttributeError) as error:
-            raise InputError(
-                f"{self.kind} {entry.name!r}, offered as {entry.value}, cannot be imported "
-                f"({error}); fix or uninstall it"
-            ) from error
-        return member
+            reason = self._check(entry.name, member) if self._check else ""
+            if not reason:
+                self.add(entry.name, member)
+        except Exception as error:
+            first = (str(error) or "no message").splitlines()[0]
+            reason = f"{type(error).__name__}: {first}"
+        if reason:
+            self._unusable[entry.name] = (
+                f"{self.kind} {entry.name!r}, offered as {entry.value}, cannot be used ({reason}); "
+                "fix or uninstall it"
+            )

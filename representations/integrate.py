@@ -15,6 +15,7 @@ from anndata import AnnData
 
 from representations import registry
 from representations.base import Coordinates, FitRecord, Representation, Statistics
+from representations.coverage import may_miss_blocks
 from representations.errors import InputError
 from representations.integrated_config import IntegratedConfig
 from representations.registry import register
@@ -32,7 +33,9 @@ class Integrated(Representation):
     A weight of 0 leaves zeros.
 
     A cell that a block cannot reach has zeros there, the training median; it is flagged where no
-    block reaches it. With ``statistics="own"`` the query's cells, without labels, set the
+    block reaches it. So has every cell where a block cannot place a query, and
+    :func:`representations.coverage.missing_blocks` allows that; ``notes`` say so, and how many
+    values were clipped. With ``statistics="own"`` the query's cells, without labels, set the
     correction named by ``config.own``: that is transductive, to be declared.
 
     Confidence is the mean over blocks, by their shares, of the block's own confidence (1 where it
@@ -138,17 +141,36 @@ class Integrated(Representation):
         _ = self.record
         own = self.config.own if statistics == "own" else None
         genes: Statistics = "own" if own in ("genes", "both") else "train"
-        found = {name: rep.place(adata, statistics=genes) for name, rep in self.parts.items()}
+        found, failed = dict[str, Coordinates](), dict[str, InputError]()
+        for name, rep in self.parts.items():
+            try:
+                found[name] = rep.place(adata, statistics=genes)
+            except InputError as error:
+                failed[name] = error
+        if failed and (not found or not may_miss_blocks()):
+            name, why = next(iter(failed.items()))
+            raise InputError(f"block {name!r}: {why}") from why
+        found |= {name: self._missing(name, adata.n_obs, why) for name, why in failed.items()}
         if own in ("columns", "both"):
             found = {name: match_columns(c, self.scales[name]) for name, c in found.items()}
         return found
 
+    def _missing(self, name: str, n: int, why: InputError) -> Coordinates:
+        """A block that is at the training median for every cell."""
+        return Coordinates(
+            x_nd=np.zeros((n, self.scales[name].width)),
+            reached_n=np.zeros(n, dtype=bool),
+            notes=(f"block {name!r} is missing, its columns at the training median: {why}",),
+        )
+
     def _join(self, found: dict[str, Coordinates]) -> Coordinates:
         shares = self.shares
         width = sum(scale.width for name, scale in self.scales.items() if shares[name] > 0)
-        x, reached, sure = [], [], []
-        for name, placed in found.items():
+        x, reached, sure, notes = [], [], [], list[str]()
+        for name in self.parts:
+            placed = found[name]
             x_nd, outside_nd = self.scales[name].apply(placed, self.config.clip)
+            notes += [*placed.notes, *_clipped(name, outside_nd, self.config.clip)]
             x.append(x_nd * np.float32(np.sqrt(shares[name] * width)))
             reached.append(placed.reached_n)
             own_n = placed.reached_n if placed.confidence_n is None else placed.confidence_n
@@ -158,6 +180,7 @@ class Integrated(Representation):
             x_nd=np.concatenate(x, axis=1),
             reached_n=np.any(reached, axis=0),
             confidence_n=np.clip(np.sum(sure, axis=0), 0, 1),
+            notes=tuple(notes),
         )
 
     def _varying(self) -> dict[str, float]:
@@ -180,6 +203,16 @@ class Integrated(Representation):
             rep._record = FitRecord(cells=self.record.cells, **about)
             rep._load_state(part(f"{i}.block", state))
             self.scales[name] = Scale(**part(f"{i}.scale", state))
+
+
+def _clipped(name: str, outside_nd: np.ndarray, clip: float) -> list[str]:
+    if not outside_nd.any():
+        return []
+    cells, values = int(outside_nd.any(axis=1).sum()), int(outside_nd.sum())
+    return [
+        f"block {name!r}: {values} of {outside_nd.size} values, in {cells} cells, were clipped to "
+        f"{clip:g} robust deviations from the training median"
+    ]
 
 
 def _column(block: str, column: str) -> str:

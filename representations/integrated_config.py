@@ -10,6 +10,7 @@ import numpy as np
 
 from representations import registry
 from representations.errors import InputError
+from representations.rebuilt import rebuilt
 
 Own = Literal["genes", "columns", "both"]
 Rule = Literal["leading", "columns", "equal"]
@@ -49,8 +50,10 @@ class IntegratedConfig:
             raise InputError(f"own={self.own!r} is unknown; give {', '.join(get_args(Own))}")
         if not self.clip > 0:
             raise InputError(f"clip={self.clip} keeps nothing: give robust deviations, like 10")
-        _check_names("configs", self.configs, self.blocks)
-        configs = {name: _config(name, self.configs.get(name)) for name in self.blocks}
+        # Those filled in for blocks that are named no longer go with them; set ones are a mistake.
+        kept = {name: given for name, given in self.configs.items() if not self._left(name, given)}
+        _check_names("configs", kept, self.blocks)
+        configs = {name: _config(name, kept.get(name)) for name in self.blocks}
         object.__setattr__(self, "configs", configs)
         if isinstance(self.weights, str) and self.weights not in get_args(Rule):
             raise InputError(
@@ -59,6 +62,10 @@ class IntegratedConfig:
         if not isinstance(self.weights, str):
             _check_names("weights", self.weights, self.blocks)
         _ = self.shares(dict.fromkeys(self.blocks, 1))
+
+    def _left(self, name: str, given: Any) -> bool:
+        """Whether it is a configuration that nobody set, of a block that is none here."""
+        return name not in self.blocks and not isinstance(given, dict) and given == type(given)()
 
     def shares(self, widths: Mapping[str, int]) -> dict[str, float]:
         """Weights that sum to 1, of blocks with so many columns."""
@@ -87,7 +94,7 @@ def _config(name: str, given: Any) -> Any:
     """Config of a block, given, absent, or as read back from JSON."""
     wanted = registry.get(name).Config
     if isinstance(given, dict):
-        return wanted(**{k: tuple(v) if isinstance(v, list) else v for k, v in given.items()})
+        return rebuilt(wanted, given)
     if given is not None and not isinstance(given, wanted):
         raise InputError(f"configs[{name!r}] is a {type(given).__name__}: give {wanted.__name__}")
     return wanted() if given is None else given

@@ -42,6 +42,11 @@ class Obsm:
         """Key of a representation: ``pca`` gives ``X_pca``."""
         return f"X_{name}"
 
+    @staticmethod
+    def spread(key: str) -> str:
+        """Standard deviations of the first columns of ``obsm[key]``, where they are known."""
+        return f"{key}_spread"
+
 
 class Uns:
     """Entries of ``adata.uns``."""

@@ -107,8 +107,6 @@ class GraphConfig:
     def __post_init__(self) -> None:
         if self.n_neighbors < 2:
             raise InputError(f"n_neighbors={self.n_neighbors} leaves no graph: give 2 or more")
-        if isinstance(self.pca, dict):  # as read back from JSON
-            object.__setattr__(self, "pca", PcaConfig(**self.pca))
 
 
 class GraphRepresentation(Representation):

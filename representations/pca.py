@@ -24,14 +24,6 @@ class PcaConfig:
     seed: int = 0
     preprocess: PreprocessConfig = field(default_factory=PreprocessConfig)
 
-    def __post_init__(self) -> None:
-        if isinstance(self.preprocess, dict):  # as read back from JSON
-            given: dict[str, Any] = self.preprocess
-            values: dict[str, Any] = {
-                k: tuple(v) if isinstance(v, list) else v for k, v in given.items()
-            }
-            object.__setattr__(self, "preprocess", PreprocessConfig(**values))
-
 
 @register
 class Pca(Representation):

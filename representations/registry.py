@@ -9,8 +9,16 @@ from representations.family import Family
 from representations.provenance import ENTRY_POINTS
 from representations.saved import read_saved
 
+
+def _unfit(name: str, offered: object) -> str:
+    if not (isinstance(offered, type) and issubclass(offered, Representation)):
+        return "it is no subclass of Representation"
+    own = getattr(offered, "name", None)  # under which its fits are saved
+    return "" if own == name else f"its entry point is called {name!r}, the class {own!r}"
+
+
 _FAMILY: Family[type[Representation]] = Family(
-    "representation", package="representations", entry_points=ENTRY_POINTS
+    "representation", package="representations", entry_points=ENTRY_POINTS, check=_unfit
 )
 
 
@@ -22,6 +30,11 @@ def register(cls: type[Representation]) -> type[Representation]:
 def names() -> tuple[str, ...]:
     """Every registered representation, sorted."""
     return _FAMILY.names()
+
+
+def unusable() -> dict[str, str]:
+    """Representations of other distributions that cannot be used, and why."""
+    return _FAMILY.unusable()
 
 
 def get(name: str) -> type[Representation]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
@@ -86,4 +86,4 @@ def match_columns(placed: Coordinates, scale: Scale) -> Coordinates:
     moved_nd = (x_nd - np.median(x_nd, axis=0)) / spread(x_nd) * scale.spread_d + scale.centre_d
     matched_nd = np.zeros(placed.x_nd.shape)
     matched_nd[reached_n] = moved_nd
-    return Coordinates(x_nd=matched_nd, reached_n=reached_n, confidence_n=placed.confidence_n)
+    return replace(placed, x_nd=matched_nd, spread_ns=None)

@@ -52,12 +52,6 @@ class ScviConfig:
             raise InputError(f"gene_likelihood={self.gene_likelihood!r} is unknown; give {known}")
         if self.encode_batch and self.batch_key is None:
             raise InputError("encode_batch=True needs batch_key: name a column of obs")
-        if isinstance(self.preprocess, dict):  # as read back from JSON
-            given: dict[str, Any] = self.preprocess
-            values: dict[str, Any] = {
-                k: tuple(v) if isinstance(v, list) else v for k, v in given.items()
-            }
-            object.__setattr__(self, "preprocess", PreprocessConfig(**values))
 
     @property
     def module_kwargs(self) -> dict[str, Any]:

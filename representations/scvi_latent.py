@@ -149,6 +149,7 @@ class ScviLatent(Representation):
         own = statistics == "own" and reached_n.sum() > 1
         from_k = moments(log_nk[reached_n]) if own else (mean_k, std_k)
         x_nd = np.zeros((adata.n_obs, self.config.n_components), dtype=np.float32)
+        spread_nd = np.zeros_like(x_nd)
         left_n, there = np.ones(adata.n_obs), np.flatnonzero(reached_n)
         for start in range(0, len(there), CHUNK):
             rows = there[start : start + CHUNK]
@@ -157,10 +158,10 @@ class ScviLatent(Representation):
                 part_nk = (part_nk - from_k[0]) / from_k[1] * std_k + mean_k
             log_nh = np.tile(self.mean_h.astype(np.float32), (len(rows), 1))
             log_nh[:, here_h] = part_nk
-            x_nd[rows], sd_nd = encode(self.module, log_nh, code_n[rows])
-            left_n[rows] = sd_nd.astype(np.float64) ** 2 @ self.carried_d
+            x_nd[rows], spread_nd[rows] = encode(self.module, log_nh, code_n[rows])
+            left_n[rows] = spread_nd[rows].astype(np.float64) ** 2 @ self.carried_d
         sure_n = np.clip(1 - left_n, 0, 1) * here_h.mean()
-        return Coordinates(x_nd=x_nd, reached_n=reached_n, confidence_n=sure_n)
+        return Coordinates(x_nd=x_nd, reached_n=reached_n, confidence_n=sure_n, spread_ns=spread_nd)
 
     @property
     def module(self) -> Any:

@@ -12,37 +12,59 @@ from pydantic import TypeAdapter, ValidationError
 
 from representations.errors import InputError
 
+Change = tuple[list[str], str, str]  # path, value, and the setting as it was written
+
 
 def configured(config: Any, settings: Sequence[str]) -> Any:
     """``config`` with settings such as ``roots=cell_1,cell_2`` or ``pca.n_components=20``.
 
-    Raises ``InputError`` for a field that is unknown or a value that does not fit it.
+    All at once, since one may need another: ``encode_batch=true batch_key=donor``. Raises
+    ``InputError`` for a field that is unknown or a value that does not fit it.
     """
-    for setting in settings:
-        key, equals, value = setting.partition("=")
+    parted = [(setting, *setting.partition("=")) for setting in settings]
+    for setting, key, equals, _ in parted:
         if not (key and equals):
             raise InputError(f"--set {setting}: write KEY=VALUE")
-        config = _changed(config, key.split("."), value, setting)
-    return config
+    return _changed(config, [(key.split("."), value, s) for s, key, _, value in parted])
 
 
-def _changed(config: Any, path: list[str], value: str, setting: str) -> Any:
-    name, rest = path[0], path[1:]
+def _changed(config: Any, changes: Sequence[Change]) -> Any:
+    """Fields first, what is nested in them after: a new list of blocks has others nested."""
+    flat = {path[0]: (value, s) for path, value, s in changes if len(path) == 1}
+    if flat:
+        for name, (_, setting) in flat.items():
+            _check_field(name, _known(config, setting), setting)
+        if isinstance(config, dict):
+            (name, (_, setting)), *_ = flat.items()
+            raise InputError(f"--set {setting}: {name!r} has fields; give one of them, with a dot")
+        hints = get_type_hints(type(config))
+        config = replace(config, **{k: _read(hints[k], v, s) for k, (v, s) in flat.items()})
+    nested: dict[str, list[Change]] = {}
+    for path, value, setting in changes:
+        if len(path) > 1:
+            _check_field(path[0], _known(config, setting), setting)
+            nested.setdefault(path[0], []).append((path[1:], value, setting))
+    if not nested:
+        return config
     if isinstance(config, dict):  # configurations of blocks by their names
-        known = list(config)
-    elif is_dataclass(config):
-        known = [field.name for field in fields(config)]
-    else:
+        return {**config, **{name: _changed(config[name], own) for name, own in nested.items()}}
+    own = {name: _changed(getattr(config, name), changes) for name, changes in nested.items()}
+    return replace(config, **own)
+
+
+def _known(config: Any, setting: str) -> list[str]:
+    if isinstance(config, dict):
+        return list(config)
+    if not is_dataclass(config):
         raise InputError(f"--set {setting}: nothing is nested there; give a field of its own")
+    return [field.name for field in fields(config)]
+
+
+def _check_field(name: str, known: list[str], setting: str) -> None:
     if name not in known:
         near = difflib.get_close_matches(name, known, n=1)
         hint = f" (is it {near[0]!r}?)" if near else ""
         raise InputError(f"--set {setting}: no field {name!r}{hint}; known: {', '.join(known)}")
-    if isinstance(config, dict):
-        return {**config, name: _changed(config[name], rest or [""], value, setting)}
-    if rest:
-        return replace(config, **{name: _changed(getattr(config, name), rest, value, setting)})
-    return replace(config, **{name: _read(get_type_hints(type(config))[name], value, setting)})
 
 
 def _read(hint: Any, text: str, setting: str) -> Any:

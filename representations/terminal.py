@@ -109,7 +109,8 @@ def labelled(
         raise InputError(f"groups={column!r} is no column of adata.obs: give one of them, or None")
     values = adata.obs[column]
     label_c = np.where(values.isna(), "", values.astype(str))[main_n]
-    names = tuple(wanted) or tuple(sorted(set(label_c) - {""}))
+    labels = set(values.dropna().astype(str))  # one that no cell of the graph has is refused below
+    names = tuple(wanted) or tuple(sorted(labels))
     if not names:
         raise InputError(f"obs[{column!r}] labels no cell of the graph: give another column")
     branch_c = np.asarray(pd.Index(names).get_indexer(label_c)).astype(np.int64)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +20,7 @@ from representations.coverage import min_gene_share
 from representations.diffusion import DiffusionConfig
 from representations.errors import InputError
 from representations.genes import gene_table
+from representations.integrated_config import IntegratedConfig
 from representations.paga import PagaConfig
 from representations.pca import PcaConfig
 from representations.preprocess import PreprocessConfig
@@ -223,6 +224,21 @@ def test_settings_take_the_type_of_their_field():
     changed = configured(kind(blocks=("pca",)), ["configs.pca.n_components=3", 'weights={"pca":2}'])
     assert changed.configs["pca"].n_components == 3
     assert changed.weights == {"pca": 2}
+
+
+def test_settings_that_need_one_another_are_taken_together():
+    """In either order; and blocks that go take the configurations with them that nobody set."""
+    for order in (1, -1):
+        settings = ["encode_batch=true", "batch_key=donor"][::order]
+        assert configured(ScviConfig(), settings).batch_key == "donor"
+        settings = ["blocks=pca,diffmap", "configs.diffmap.n_components=7"][::order]
+        config = configured(IntegratedConfig(), settings)
+        assert list(config.configs) == ["pca", "diffmap"]
+        assert config.configs["diffmap"].n_components == 7
+    assert list(replace(IntegratedConfig(), blocks=("pca",)).configs) == ["pca"]
+    set_one = IntegratedConfig(configs={"scvi": ScviConfig(n_components=5)})
+    with pytest.raises(InputError, match="scvi is none of the blocks"):
+        replace(set_one, blocks=("pca",))
 
 
 def test_a_shell_sees_one_line_and_exit_code_2(tmp_path):

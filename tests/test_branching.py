@@ -1,13 +1,9 @@
-"""Branch probabilities: known answers, a dense oracle, trees with known arms, and honest doubt.
-
-Measured on CD34+ marrow (4,142 cells, root and three terminal cells as published): correlation with
-FateID's probabilities 0.78 (DC), 0.74 (monocytes), 0.72 (erythroid); a training cell seen as new
-differs from the fit by less than 1e-8.
-"""
+"""Branch probabilities: known answers, a dense oracle, trees with known arms, and honest doubt."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,7 +11,7 @@ import scipy.sparse as sp
 from anndata import AnnData
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.sparse.csgraph import shortest_path
+from scipy.sparse.csgraph import connected_components, shortest_path
 
 from representations import absorption as module
 from representations import registry
@@ -27,6 +23,7 @@ from representations.absorption import (
     measured_kernel,
     transitions,
 )
+from representations.branch_bootstrap import graphs_of
 from representations.branch_config import BranchConfig
 from representations.branching import Branching
 from representations.diffusion import diffusion_basis
@@ -35,6 +32,7 @@ from representations.graph import fuzzy_graph
 from representations.pca import PcaConfig
 from representations.preprocess import PreprocessConfig
 from representations.tips import shape, terminal_sets, tips
+from representations.walk import terminal_twins
 
 N_GENES, ARMS = 240, 3
 SMALL = BranchConfig(
@@ -345,6 +343,48 @@ def test_doubt_foretells_what_a_rerun_changes(train, directed):
     assert 0.4 < said / real < 2.5
 
 
+def test_the_deviations_of_each_branch_are_kept_beside_the_probabilities(train, directed):
+    annotated = directed.annotate(train, copy=True)
+    spread_ng = annotated.obsm["X_branch_spread"]
+    assert spread_ng.shape == (train.n_obs, ARMS)
+    np.testing.assert_allclose(spread_ng, directed.branches(train).spread_mg, rtol=1e-6)
+    sure_n = annotated.obs["X_branch_confidence"].to_numpy()
+    np.testing.assert_allclose(sure_n, 1 - 2 * spread_ng.max(axis=1), atol=1e-6)
+
+
+def test_terminal_cells_are_known_among_others_by_their_rows(directed):
+    walk, weights_cc = directed.walk, directed.manifold.weights_cc
+    ends = np.flatnonzero(walk.branch_c != TRANSIENT)
+    other = np.flatnonzero(walk.branch_c == TRANSIENT)[:7]
+    order = np.random.default_rng(0).permutation(np.concatenate([ends, other]))
+    at_end, branch = terminal_twins(weights_cc[order], weights_cc, walk.branch_c)
+    assert set(order[at_end]) == set(ends)
+    np.testing.assert_array_equal(branch, walk.branch_c[order[at_end]])
+    at_end, _ = terminal_twins(weights_cc[ends] * np.float32(0.5), weights_cc, walk.branch_c)
+    assert not len(at_end)
+
+
+def test_the_bootstrap_takes_fewer_and_more_neighbours(directed):
+    kernels = graphs_of(directed.manifold, SMALL.n_neighbors)
+    x_nd, main_n = directed.manifold.graph.index.x_nd, directed.manifold.main_n
+    assert len(kernels) == 3
+    for kernel, k in zip(kernels, (15, 10, 22), strict=True):
+        alone = fuzzy_graph(x_nd, k=k).weights_nn[main_n][:, main_n]
+        assert abs(kernel - alone).max() < 1e-6
+
+
+def test_a_smaller_number_that_would_cut_the_graph_is_not_taken():
+    """Two clouds, which only those who look far see as one."""
+    rng = np.random.default_rng(0)
+    x_nd = np.concatenate([rng.normal(size=(12, 3)), rng.normal(size=(12, 3)) + 30])
+    manifold = SimpleNamespace(graph=fuzzy_graph(x_nd.astype(np.float32), k=18))
+    manifold.main_n, manifold.weights_cc = np.ones(24, dtype=bool), manifold.graph.weights_nn
+    kernels = graphs_of(manifold, 18)
+    assert all(connected_components(kernel, directed=False)[0] == 1 for kernel in kernels)
+    apart = fuzzy_graph(x_nd.astype(np.float32), k=12).weights_nn
+    assert connected_components(apart, directed=False)[0] == 2
+
+
 def test_no_bootstrap_no_confidence(train, tmp_path):
     rep = Branching(replace(SMALL, n_bootstraps=0)).fit(train)
     assert rep.place(train).confidence_n is None
@@ -406,6 +446,12 @@ def test_groups_that_cannot_be_used_are_named(train):
     assert "'none' of obs['state'] has no cell" in refusal(
         adata, groups="state", terminals=("none",)
     )
+    lost = adata.copy()
+    x_ng = lost.X.toarray()
+    x_ng[0] = 0
+    x_ng[0, :3] = 900  # a cell like no other
+    lost.X = sp.csr_matrix(x_ng)
+    assert "'lonely' of obs['state'] has" in refusal(lost, groups="state")
     assert "no column" in refusal(adata, groups="stat")
     assert "every cell" in refusal(adata, groups="arm")
     adata.obs["blank"] = None
@@ -424,7 +470,8 @@ def test_a_root_in_a_terminal_state_is_named(train):
         ({"n_bootstraps": -1}, "n_bootstraps=-1"), ({"terminal_size": 0}, "terminal_size=0"),
         ({"max_branches": 1}, "max_branches=1"), ({"persistence": 1.0}, "persistence=1.0"),
         ({"min_support": 2.0}, "min_support=2.0"), ({"steepness": -1.0}, "steepness=-1.0"),
-        ({"terminals": ("a", "a")}, "twice"),
+        ({"terminals": ("a", "a")}, "twice"), ({"terminals": "CD8"}, "tuple of names"),
+        ({"min_support": 0.7, "n_bootstraps": 0}, "bootstrap replicates"),
     ],
 )  # fmt: skip
 def test_settings_that_cannot_be_are_refused(wrong, says):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib.metadata
+import json
 import sys
+from dataclasses import asdict, dataclass, field
 
 import pytest
 
@@ -12,6 +14,7 @@ from representations.base import Coordinates, Representation
 from representations.errors import InputError
 from representations.family import Family
 from representations.pca import Pca, PcaConfig
+from representations.rebuilt import rebuilt
 
 
 def test_members_are_found_by_name():
@@ -68,6 +71,9 @@ def test_a_file_that_fails_keeps_failing(tmp_path, monkeypatch):
             family.names()
 
 
+NUMBER = 3
+
+
 class Tiny(Representation):
     """A representation of another distribution."""
 
@@ -110,18 +116,51 @@ def test_other_distributions_can_offer_members(monkeypatch, tmp_path):
 def test_an_offer_may_not_take_a_known_name(monkeypatch):
     family = offer(monkeypatch, pca="elsewhere:Tiny")
     family.add("pca", Pca)
-    with pytest.raises(ValueError, match="registered twice"):
-        family.names()
+    assert family.get("pca") is Pca
+    assert "registered twice" in family.unusable()["pca"]
 
 
 @pytest.mark.parametrize("target", ["no_such_module:Tiny", "elsewhere:Missing"])
-def test_an_offer_that_cannot_be_imported_is_named(monkeypatch, target):
+def test_an_offer_that_cannot_be_imported_is_refused_where_it_is_asked_for(monkeypatch, target):
+    family = offer(monkeypatch, tiny=target, other="elsewhere:Tiny")
+    monkeypatch.setattr(registry, "_FAMILY", family)
+    assert registry.names() == ("other",)  # which is as it was
     with pytest.raises(InputError, match=f"'tiny', offered as {target}") as error:
-        offer(monkeypatch, tiny=target).names()
+        registry.get("tiny")
     assert "\n" not in str(error.value)
     assert "uninstall" in str(error.value)
+    assert list(registry.unusable()) == ["tiny"]
+
+
+def test_an_offer_must_be_what_its_name_says(monkeypatch):
+    family = offer(monkeypatch, small="elsewhere:Tiny", number="elsewhere:NUMBER")
+    family._check = registry._unfit
+    assert family.names() == ()
+    assert "called 'small', the class 'tiny'" in family.unusable()["small"]
+    assert "no subclass of Representation" in family.unusable()["number"]
 
 
 def test_coordinates_are_keyword_only():
     with pytest.raises(TypeError):
         Coordinates(None, None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inner:
+    genes: tuple[str, ...] = ()
+    depth: float = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outer:
+    inner: Inner = field(default_factory=Inner)
+    spare: Inner | None = None
+    names: tuple[str, ...] = ("a",)
+    free: dict[str, int] = field(default_factory=dict)
+
+
+def test_a_configuration_comes_back_from_json_however_deep():
+    config = Outer(inner=Inner(genes=("x", "y")), spare=Inner(depth=2.0), free={"k": 1})
+    assert rebuilt(Outer, json.loads(json.dumps(asdict(config)))) == config
+    assert rebuilt(Outer, asdict(config) | {"gone": 1}) == config
+    assert rebuilt(Outer, {"spare": None}) == Outer()

@@ -16,7 +16,7 @@ from sklearn.neighbors import NearestNeighbors
 import representations.graph
 import representations.knn
 from representations.graph import bandwidths, fuzzy_graph, membership
-from representations.knn import KnnIndex
+from representations.knn import SAMPLE, TUNED_K, KnnIndex
 
 with warnings.catch_warnings():  # umap says at import that its Tensorflow part is missing
     warnings.simplefilter("ignore", ImportWarning)
@@ -266,3 +266,23 @@ def test_an_index_that_comes_back_short_is_completed():
     near = index.search(points(200)[:3], K)
     np.testing.assert_array_equal(near[[0, 2]], [np.arange(K)] * 2)
     np.testing.assert_array_equal(np.sort(near[1]), np.sort(exact_neighbours(points(200), K)[1][1]))
+
+
+@pytest.mark.parametrize("recall", [0.7, 0.9, 0.99])
+def test_as_few_lists_are_searched_as_hold_the_share_asked_for(recall):
+    """By trying each number in turn, on the same sample."""
+    x_nd = points(1200)
+    index = KnnIndex(x_nd, exact_up_to=100)
+    quantizer, n_lists = index._index.quantizer, index._index.nlist
+    found = index._lists_for(recall, quantizer, n_lists)
+    query_sd = index._sample(SAMPLE, seed=1)
+    true_sk = index._exactly(query_sd, TUNED_K + 1)[:, 1:]
+    shares = []
+    for n_probe in (found - 1, found):
+        index._index.nprobe = max(n_probe, 1)
+        near_sk = index._index.search(query_sd, TUNED_K + 1)[1]
+        shares.append(
+            np.mean([np.isin(t, n).mean() for t, n in zip(true_sk, near_sk, strict=True)])
+        )
+    assert shares[1] >= recall
+    assert found == 1 or shares[0] < recall

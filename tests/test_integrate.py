@@ -19,6 +19,7 @@ from scipy.stats import iqr, ortho_group
 from representations import registry
 from representations.base import Coordinates, Representation
 from representations.block_weights import pair_accuracy, tune_weights
+from representations.coverage import missing_blocks
 from representations.errors import InputError
 from representations.integrate import Integrated
 from representations.integrated_config import IntegratedConfig
@@ -187,6 +188,38 @@ def test_values_out_of_bounds_are_clipped_and_counted():
     expected = 0.5 * np.array([1, 1 - 0.5 / 4, 1 - 0.5 * 3 / 4, 1 - 0.5 / 8, 1, 1])
     np.testing.assert_allclose(placed.confidence_n, expected, rtol=1e-6)
     assert rep.record.facts["clipped_share"] == {"mine": 0.0, "yours": 0.0}
+
+
+def test_what_was_clipped_is_said_of_every_query(tmp_path):
+    rep, query = Integrated(config(clip=3.0)).fit(cells()), cells(50, seed=1)
+    query.X[:7, 0] = 1e6
+    rep.annotate(query)
+    (note,) = [note for note in query.uns["X_integrated"]["notes"] if "'mine'" in note]
+    assert "of 200 values" in note
+    assert "clipped to 3 robust deviations" in note
+    assert rep.place(cells(), statistics="train").notes == () or rep.clipped(cells()).sum() > 0
+
+
+def test_a_block_that_cannot_place_a_query_is_left_out_where_that_is_allowed(monkeypatch):
+    rep, query = Integrated(config()).fit(cells()), cells(50, seed=1)
+    whole = rep.place(query)
+
+    def cannot(*_: object) -> Coordinates:
+        raise InputError("no counts here")
+
+    monkeypatch.setattr(rep.parts["yours"], "_place", cannot)
+    with pytest.raises(InputError, match="block 'yours': no counts here"):
+        rep.place(query)
+    with missing_blocks():
+        placed = rep.place(query)
+    np.testing.assert_array_equal(placed.x_nd[:, :4], whole.x_nd[:, :4])
+    assert not placed.x_nd[:, 4:].any()
+    assert placed.reached_n.all()
+    assert (placed.confidence_n < whole.confidence_n).all()
+    assert any("'yours' is missing" in note and "no counts here" in note for note in placed.notes)
+    monkeypatch.setattr(rep.parts["mine"], "_place", cannot)
+    with missing_blocks(), pytest.raises(InputError, match="no counts here"):
+        rep.place(query)
 
 
 def test_own_columns_undo_a_shift_and_a_stretch():

@@ -316,6 +316,22 @@ def test_leiden_finds_clouds_by_size_and_leaves_generators_alone():
     assert igraph.Graph.Erdos_Renyi(30, m=60).get_edgelist() == again  # the global one is back
 
 
+def test_another_seed_shares_no_partition(monkeypatch):
+    """Or the stability over seeds would compare two runs with themselves."""
+    drawn = []
+
+    def told(_weights, *, resolution, seeds):
+        drawn.append(set(seeds))
+        raise InterruptedError
+
+    monkeypatch.setattr("representations.paga.found", told)
+    for seed in range(4):
+        with pytest.raises(InterruptedError):
+            Paga(PagaConfig(seed=seed, n_seeds=5, pca=PCA)).fit(chain())
+    assert [len(seeds) for seeds in drawn] == [5] * 4
+    assert len(set.union(*drawn)) == 20
+
+
 def test_without_igraph_the_remedy_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "igraph", None)
     with pytest.raises(InputError, match="pip install igraph, or name an obs column") as error:

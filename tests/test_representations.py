@@ -74,15 +74,16 @@ BLOCKS = {
 
 
 def side_by_side(rep: Any, adata: AnnData) -> np.ndarray:
-    """Blocks fitted alone, scaled by hand; of ten columns, each block has half of the variance."""
+    """Blocks fitted alone, scaled by hand: a column has variance 1 on average, a block a share."""
     scaled = []
-    for name, config in BLOCKS.items():
-        x_nd = registry.get(name)(config).fit_transform(adata)
+    for name, config in rep.config.configs.items():
+        x_nd = kind(name)(config).fit_transform(adata)
         low_d, middle_d, high_d = np.quantile(x_nd, [0.25, 0.5, 0.75], axis=0)
         width_d = (high_d - low_d) / 1.349
         z_nd = np.clip((x_nd - middle_d) / width_d, -10, 10) * width_d
-        scaled.append(z_nd / np.sqrt(z_nd.var(axis=0).sum()) * np.sqrt(10 / 2))
-    return np.concatenate(scaled, axis=1)
+        scaled.append(z_nd / np.sqrt(z_nd.var(axis=0).sum()) * np.sqrt(rep.shares[name]))
+    x_nd = np.concatenate(scaled, axis=1)
+    return x_nd * np.sqrt(x_nd.shape[1])
 
 
 def programme_scores(rep: Any, adata: AnnData) -> np.ndarray:
@@ -140,6 +141,38 @@ ROWS = {
         too_many=IntegratedConfig(configs={"pca": PcaConfig(n_components=N_CELLS + 1)}),
         fitted=side_by_side, agrees=1e-3, order=1e-3, batch=1e-3, flags_islands=False,
     ),
+    "dpt/given": Row(
+        small=PseudotimeConfig(
+            n_components=6, roots=("s0_c63",), marker_roots=("G7",), n_neighbors=12, pca=PCA_CONFIG
+        ),
+        too_many=PseudotimeConfig(n_components=N_CELLS, roots=("s0_c63",), pca=PCA_CONFIG),
+        fitted=lambda rep, _: rep.pseudotimes(rep.basis.vectors_nc)[0], agrees=1e-4, order=1e-3,
+        batch=1e-4, flags_islands=True,
+    ),
+    "paga/given": Row(
+        small=PagaConfig(
+            n_neighbors=12, groups="cell_type", ks=(10, 12), n_resamples=6, pca=PCA_CONFIG
+        ),
+        too_many=PagaConfig(groups="cell_type", pca=PcaConfig(n_components=N_CELLS + 1)),
+        fitted=lambda rep, _: rep.features(rep.manifold.weights_cc)[0], agrees=1e-4, order=1e-4,
+        batch=1e-4, flags_islands=True,
+    ),
+    "branch/given": Row(
+        small=BranchConfig(
+            n_components=5, n_neighbors=12, terminal_size=8, n_bootstraps=3, pca=PCA_CONFIG,
+            root="s0_c60", terminals=("s0_c61", "s0_c66"),
+        ),
+        too_many=BranchConfig(n_components=N_CELLS, root="s0_c60", pca=PCA_CONFIG),
+        fitted=lambda rep, _: rep._fitted().x_nd, agrees=1e-4, order=1e-3, batch=1e-4,
+        flags_islands=True,
+    ),
+    "integrated/leading": Row(
+        small=IntegratedConfig(
+            blocks=("pca", "scvi"), configs={"pca": PCA_CONFIG, "scvi": SCVI_CONFIG}, own="both"
+        ),
+        too_many=IntegratedConfig(configs={"pca": PcaConfig(n_components=N_CELLS + 1)}),
+        fitted=side_by_side, agrees=1e-3, order=1e-3, batch=1e-3, flags_islands=False,
+    ),
     "programmes": Row(
         small=ProgrammesConfig(n_components=5, preprocess=GENES),
         too_many=ProgrammesConfig(n_components=N_CELLS + 1),
@@ -148,6 +181,12 @@ ROWS = {
 }  # fmt: skip
 SMALL = {name: row.small for name, row in ROWS.items()}
 every = pytest.mark.parametrize("name", registry.names())
+case = pytest.mark.parametrize("name", tuple(ROWS))  # with other settings too: after the slash
+
+
+def kind(name: str) -> type[Representation]:
+    """The class of a row."""
+    return registry.get(name.partition("/")[0])
 
 
 def cells(n: int = N_CELLS, *, seed: int = 0) -> AnnData:
@@ -178,7 +217,7 @@ def with_island(n_island: int = 25) -> AnnData:
 
 
 def fresh(name: str) -> Representation:
-    return registry.get(name)(SMALL[name])
+    return kind(name)(SMALL[name])
 
 
 @lru_cache
@@ -207,11 +246,21 @@ def columns_of(rep: Representation, key: str) -> list[str]:
     return [f"{key}_reached", *([] if sure_n is None else [f"{key}_confidence"])]
 
 
+def has_spread(rep: Representation) -> bool:
+    """Whether there are deviations, of columns that there are."""
+    placed = rep.place(cells(5))
+    if placed.spread_ns is None:
+        return False
+    assert placed.spread_ns.min() >= 0
+    assert placed.spread_ns.shape[1] <= placed.x_nd.shape[1]
+    return True
+
+
 def test_every_representation_has_a_row():
-    assert set(ROWS) == set(registry.names())
+    assert {name.partition("/")[0] for name in ROWS} == set(registry.names())
 
 
-@every
+@case
 def test_transform_agrees_with_the_fit(name):
     adata = cells()
     x_nd = fitted(name).transform(adata)
@@ -220,7 +269,7 @@ def test_transform_agrees_with_the_fit(name):
     assert gap(x_nd, ROWS[name].fitted(fitted(name), adata)) <= ROWS[name].agrees
 
 
-@every
+@case
 def test_fit_transform_gives_what_fit_then_transform_give(name):
     rep, adata = fresh(name), cells()
     x_nd = rep.fit_transform(adata)
@@ -237,18 +286,18 @@ def test_components_carry_something(name):
     assert np.linalg.matrix_rank(x_nd) == x_nd.shape[1]
 
 
-@every
+@case
 def test_a_fit_is_repeatable(name):
     again = fresh(name).fit(cells())
     np.testing.assert_array_equal(again.transform(cells()), fitted(name).transform(cells()))
     assert again.fit(cells()).record == fitted(name).record
 
 
-@every
+@case
 def test_save_and_load_give_the_same_bits(name, tmp_path):
     rep, new = fitted(name), cells(40, seed=5)
     rep.save(tmp_path)
-    for loaded in (registry.load(tmp_path), registry.get(name).load(tmp_path)):
+    for loaded in (registry.load(tmp_path), kind(name).load(tmp_path)):
         assert type(loaded) is type(rep)
         assert loaded.config == rep.config
         assert loaded.record == rep.record
@@ -261,7 +310,7 @@ def test_save_and_load_give_the_same_bits(name, tmp_path):
         assert (tmp_path / "again" / file).read_bytes() == (tmp_path / file).read_bytes()
 
 
-@every
+@case
 def test_the_order_of_training_cells_is_irrelevant(name):
     adata = cells()
     shuffled = adata[np.random.default_rng(3).permutation(adata.n_obs)].copy()
@@ -269,7 +318,7 @@ def test_the_order_of_training_cells_is_irrelevant(name):
     assert gap(fresh(name).fit(shuffled).transform(adata), expected_nd) <= ROWS[name].order
 
 
-@every
+@case
 @pytest.mark.parametrize("seed", [0, 9], ids=["training cells", "new cells"])
 def test_a_cell_is_placed_on_its_own(name, seed):
     adata, rep = cells(seed=seed), fitted(name)
@@ -280,7 +329,7 @@ def test_a_cell_is_placed_on_its_own(name, seed):
     assert gap(alone_nd, whole_nd[rows]) <= ROWS[name].batch
 
 
-@every
+@case
 def test_no_cells_give_no_rows(name):
     rep = fitted(name)
     width = rep.transform(cells()).shape[1]
@@ -290,7 +339,7 @@ def test_no_cells_give_no_rows(name):
         assert placed.reached_n.shape == (0,)
 
 
-@every
+@case
 @pytest.mark.parametrize(
     "kind",
     [
@@ -307,7 +356,7 @@ def test_the_kind_of_matrix_is_irrelevant(name, kind):
     np.testing.assert_array_equal(fitted(name).transform(other), fitted(name).transform(adata))
 
 
-@every
+@case
 def test_the_kind_of_matrix_is_irrelevant_to_a_fit(name):
     """Dense and of double precision: the same bits, so within any tolerance."""
     dense = cells()
@@ -317,7 +366,7 @@ def test_the_kind_of_matrix_is_irrelevant_to_a_fit(name):
     )
 
 
-@every
+@case
 def test_the_order_of_genes_is_irrelevant(name):
     adata = cells(60, seed=4)
     shuffled = adata[:, np.random.default_rng(3).permutation(adata.n_vars)].copy()
@@ -357,7 +406,7 @@ def test_the_doctor_finds_no_fault(name):
     assert [(check.name, check.found) for check in checks if not check.ok] == []
 
 
-@every
+@case
 def test_half_of_the_genes_is_enough_and_fewer_are_not(name):
     rep = fitted(name)
     kept = list(rep.genes)[: -(-len(rep.genes) // 2)]
@@ -371,14 +420,14 @@ def test_half_of_the_genes_is_enough_and_fewer_are_not(name):
         assert np.isfinite(rep.transform(few)).all()
 
 
-@every
+@case
 def test_an_unseen_batch_is_placed_like_any_other(name):
     """Whether the fit was told of batches or not: what it has not seen cannot matter."""
     train, query = cells(), cells(40, seed=6)
     train.obs["batch"] = np.where(np.arange(N_CELLS) % 2, "x", "y")
     config = SMALL[name]
     told = replace(config, batch_key="batch") if hasattr(config, "batch_key") else config
-    rep = registry.get(name)(told).fit(train)
+    rep = kind(name)(told).fit(train)
     placed = {}
     for batch in ("x", "never seen"):
         query.obs["batch"] = batch
@@ -388,7 +437,7 @@ def test_an_unseen_batch_is_placed_like_any_other(name):
     assert placed["x"].reached_n.all()
 
 
-@every
+@case
 def test_one_cell_is_placed_with_all_that_is_said_of_it(name):
     rep, one = fitted(name), cells(1, seed=7)
     placed, among = rep.place(one), rep.place(cells(20, seed=7))
@@ -396,7 +445,7 @@ def test_one_cell_is_placed_with_all_that_is_said_of_it(name):
     assert placed.reached_n.tolist() == [True]
     if among.confidence_n is not None:
         assert placed.confidence_n.shape == (1,)
-    assert rep.annotate(one, copy=True).obsm[f"X_{name}"].shape == placed.x_nd.shape
+    assert rep.annotate(one, copy=True).obsm[f"X_{rep.name}"].shape == placed.x_nd.shape
 
 
 def _renamed(adata: AnnData) -> AnnData:
@@ -404,7 +453,7 @@ def _renamed(adata: AnnData) -> AnnData:
     return adata
 
 
-@every
+@case
 def test_cells_the_fit_cannot_reach_are_flagged(name):
     adata = with_island()
     rep = fresh(name).fit(adata)
@@ -416,7 +465,7 @@ def test_cells_the_fit_cannot_reach_are_flagged(name):
     assert placed.x_nd[placed.reached_n].any(axis=1).all()
 
 
-@every
+@case
 @pytest.mark.parametrize("statistics", ["train", "own"])
 def test_degenerate_cells_and_genes_stay_finite(name, statistics):
     adata = cells(80)
@@ -434,7 +483,7 @@ def test_degenerate_cells_and_genes_stay_finite(name, statistics):
         assert not placed.x_nd[~placed.reached_n].any()
 
 
-@every
+@case
 def test_a_fit_leaves_its_input_alone(name):
     adata, before = cells(), cells()
     for array in (adata.X.data, adata.X.indices, adata.X.indptr):
@@ -453,7 +502,7 @@ def test_annotate_adds_three_things(name):
     adata.uns["mine"] = 1
     assert rep.annotate(adata) is None
     key = f"X_{name}"
-    assert list(adata.obsm) == [key]
+    assert list(adata.obsm) == [key, *([f"{key}_spread"] if has_spread(rep) else [])]
     np.testing.assert_array_equal(adata.obsm[key], rep.transform(cells(50, seed=4)))
     assert list(adata.obs) == ["cell_type", *columns_of(rep, key)]
     assert adata.obs[f"{key}_reached"].dtype == bool
@@ -474,7 +523,7 @@ def test_annotate_honours_key_added_and_copy(name):
     assert not adata.obsm
     assert not adata.uns
     assert list(adata.obs) == ["cell_type"]
-    assert list(copy.obsm) == ["mine"]
+    assert list(copy.obsm) == ["mine", *(["mine_spread"] if has_spread(rep) else [])]
     assert list(copy.uns) == ["mine"]
     assert list(copy.obs) == ["cell_type", *columns_of(rep, "mine")]
     assert copy.uns["mine"]["statistics"] == "own"
@@ -514,6 +563,14 @@ def test_the_record_says_what_the_fit_saw(name):
     package, version = ("gene_programmes", "0.1.0") if name == "programmes" else OURS
     assert (record.package, record.version) == (package, version)
     assert json.loads(json.dumps([record.params, record.facts])) == [record.params, record.facts]
+
+
+def test_what_a_person_said_of_cells_is_declared():
+    said = {name: list(fitted(name).record.labels_used) for name in ROWS if "/" in name}
+    assert said == {
+        "dpt/given": ["roots", "marker_roots"], "paga/given": ["cell_type"],
+        "branch/given": ["root", "terminals"], "integrated/leading": [],
+    }  # fmt: skip
 
 
 @every
@@ -559,10 +616,10 @@ def test_a_failed_fit_cannot_be_used(name):
         rep.transform(cells(5))
 
 
-@every
+@case
 def test_too_many_components_are_refused(name):
     with pytest.raises(InputError, match="n_components") as error:
-        registry.get(name)(ROWS[name].too_many).fit(cells())
+        kind(name)(ROWS[name].too_many).fit(cells())
     assert ": give " in line(error)
 
 
@@ -676,17 +733,17 @@ def test_one_changed_bit_is_noticed(name, tmp_path):
 
 @every
 def test_a_folder_of_another_class_is_refused(name, tmp_path):
-    other = next(n for n in registry.names() if n != name)
+    other = next(n for n in registry.names() if n != name.partition("/")[0])
     fitted(other).save(tmp_path)
     with pytest.raises(InputError, match=f"'{other}'.*'{name}'") as error:
-        registry.get(name).load(tmp_path)
+        kind(name).load(tmp_path)
     assert str(tmp_path) in line(error)
 
 
 @every
 def test_absent_folders_and_files_in_their_place(name, tmp_path):
     with pytest.raises(InputError, match="no saved representation") as error:
-        registry.get(name).load(tmp_path / "nowhere")
+        kind(name).load(tmp_path / "nowhere")
     line(error)
     (tmp_path / "file").write_text("")
     for use in (registry.load, fitted(name).save):
@@ -697,6 +754,7 @@ def test_absent_folders_and_files_in_their_place(name, tmp_path):
 
 @every
 def test_names_are_found_with_and_without_prefix(name):
+    name = name.partition("/")[0]
     assert registry.get(name) is registry.get(f"X_{name}")
     assert registry.get(name).name == name
     assert registry.get(name).__doc__
