@@ -6,6 +6,7 @@ STAMP := $(VENV)/.ready
 OUT ?= runs/benchmark
 
 PEERS := .venv-peers
+SUITES := cross_dataset representations validation quality
 
 .PHONY: help benchmark full test check fast tables setup clean peers lineage
 .DELETE_ON_ERROR:
@@ -13,7 +14,7 @@ PEERS := .venv-peers
 help:
 	@echo "make benchmark   set up, fetch the default data, run the quick cross-dataset suite"
 	@echo "make test        set up, check style and types, run the tests"
-	@echo "make full        every row of the suite, five seeds, into results/"
+	@echo "make full        every row of every suite but lineage, five seeds, into results/"
 	@echo "make lineage     the suite lineage with CellRank and Palantir, in an environment of its own"
 	@echo "make tables      tables and figures from the committed records"
 
@@ -42,7 +43,8 @@ benchmark: $(STAMP)
 	$(BIN)/python -m benchmarks run cross_dataset --profile quick --out $(OUT)
 
 full: $(STAMP)
-	$(BIN)/python -m benchmarks run cross_dataset --profile full
+	for suite in $(SUITES); do $(BIN)/python -m benchmarks run $$suite --profile full || exit 1; done
+	$(BIN)/python -m benchmarks run speed --profile full --seeds 1
 
 test:
 	@start=$$(date +%s); $(MAKE) --no-print-directory check && $(BIN)/python -m pytest && \

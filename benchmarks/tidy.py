@@ -11,8 +11,9 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import pandas as pd
 
-from benchmarks import metrics, stats
+from benchmarks import stats
 from benchmarks.grouping import Key, check_differ, grouped, reference_of
+from benchmarks.ranges import range_of
 from benchmarks.records import MetricValue, Record
 
 COLUMNS = (
@@ -60,7 +61,7 @@ def _summary(group: Sequence[Record], metric: str) -> dict[str, object]:
     else:
         estimate = stats.aggregate(replicates, values)
     pools = [one.pool for one in found if one.pool is not None]
-    lowest, highest = _bounds(metric)
+    lowest, highest = range_of(metric)
     return {
         "value": estimate.value,
         "low": max(estimate.low, lowest),
@@ -103,12 +104,6 @@ def _replicates(found: Sequence[MetricValue]) -> stats.Floats | None:
     if not kept or len(kept) < len(found) or len({len(one) for one in kept}) > 1:
         return None
     return np.array(kept)
-
-
-def _bounds(metric: str) -> tuple[float, float]:
-    """Range of a metric of the protocol; anything else, such as seconds, has none."""
-    known = metric.partition("[")[0] in metrics.names()
-    return metrics.facts(metric).bounds if known else (-np.inf, np.inf)
 
 
 def _mean(values: Iterable[float | None]) -> float | None:

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -9,6 +10,7 @@ import pytest
 from matplotlib.image import imread
 
 from benchmarks import plots, readme, records, stats, tables
+from benchmarks.ranges import range_of
 from benchmarks.records import MetricValue, Record
 from benchmarks.suites import Versus, suites
 from benchmarks.tidy import COLUMNS, tidy
@@ -277,3 +279,33 @@ def test_the_readme_table_follows_the_records(tmp_path):
     assert text.index("0.950 [") < text.index("0.900 [")
     assert "Seeds: 2." in text
     assert readme.is_current(page, root)
+
+
+def test_a_widened_interval_ends_where_the_figure_does():
+    wide = [0.2, 0.9, 0.3]
+    made = [
+        record("ours", "X_paga", 0, seed=seed, metrics={
+            "tree_recall": MetricValue(value=x, low=0.0, high=1.0, chance=None, n=9, pool=None),
+            "pearson_fateid": MetricValue(value=-x, low=-1, high=1, chance=None, n=9, pool=None),
+            "seconds_ours": MetricValue(value=x, low=0.0, high=9.0, chance=None, n=9, pool=None),
+        })
+        for seed, x in enumerate(wide)
+    ]  # fmt: skip
+    table = tidy(made).set_index("metric")
+    assert tuple(table.loc["tree_recall", ["low", "high"]]) == (0.0, 1.0)
+    assert table.loc["pearson_fateid", "low"] == -1.0
+    assert table.loc["seconds_ours", "low"] == 0.0
+    assert table.loc["seconds_ours", "high"] > 1
+
+
+def test_every_committed_figure_lies_in_its_range():
+    """Or the range in the table would be wrong, and intervals cut where they should not be."""
+    root = Path(__file__).parents[1] / "results" / "records"
+    outside = {
+        metric
+        for suite in suites.names()
+        for one in records.load_all(suite, root)
+        for metric, figure in one.metrics.items()
+        if not range_of(metric)[0] - 1e-6 <= figure.value <= range_of(metric)[1] + 1e-6
+    }
+    assert not outside
