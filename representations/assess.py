@@ -28,7 +28,7 @@ COLUMNS = ("representation", "metric", "value", "low", "high", "chance", "n", "f
 
 @dataclass(frozen=True, kw_only=True)
 class AssessConfig:
-    """``folds`` to hold out in turn, ``k`` neighbours, at most ``cells`` judged a fold."""
+    """``folds`` to hold out in turn, ``k`` neighbours; at most ``cells``, drawn, judged a fold."""
 
     folds: int = 3
     k: int = 15
@@ -89,10 +89,13 @@ def assess(
 
 
 def folds_of(adata: AnnData, config: AssessConfig) -> list[np.ndarray]:
-    """Rows held out in turn; they depend on the names of the cells, not on their order."""
+    """Rows held out in turn, shuffled; they depend on the names of the cells, not on their order.
+
+    The first rows of a part are then a sample of it, whatever is where in the file.
+    """
     order = np.argsort(adata.obs_names.to_numpy().astype(str), kind="stable")
     shuffled = np.random.default_rng(config.seed).permutation(order)
-    parts = [np.sort(part) for part in np.array_split(shuffled, config.folds)]
+    parts = np.array_split(shuffled, config.folds)
     if len(parts[-1]) < 4 * config.k:
         raise InputError(
             f"{adata.n_obs} cells in {config.folds} folds are too few for k={config.k}: give at "

@@ -51,7 +51,7 @@ def _lines(table: pd.DataFrame) -> list[str]:
 
 def _held_out(table: pd.DataFrame) -> str:
     n, folds = int(table["n"].max()), int(table["folds"].max())
-    return f"Held-out cells: {n:,} in {folds} folds; 95 % intervals over cells."
+    return f"Judged: {n:,} held-out cells in {folds} folds; 95 % intervals over cells."
 
 
 def _cell(row: pd.Series) -> str:

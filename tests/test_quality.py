@@ -6,6 +6,7 @@ import time
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.sparse as sp
 from anndata import AnnData
@@ -16,6 +17,7 @@ from sklearn.metrics import f1_score
 
 from representations import assess as assessing
 from representations import combine, doctor, judged, quality, questions, registry, stability
+from representations import report as reporting
 from representations.assess import AssessConfig, assess, folds_of
 from representations.base import Coordinates
 from representations.errors import InputError
@@ -126,6 +128,38 @@ def test_no_judged_cell_is_in_a_fit(monkeypatch):
     for placed, seen in placed_by:
         assert placed
         assert not placed & seen
+
+
+def placed_cells(monkeypatch) -> list[list[str]]:
+    """Names of the cells that are placed, in the order of a table's making."""
+    placed, honest_place = [], Pca.place
+
+    def place(self, adata, **options):
+        placed.append(list(adata.obs_names))
+        return honest_place(self, adata, **options)
+
+    monkeypatch.setattr(Pca, "place", place)
+    return placed
+
+
+def test_cells_are_judged_whatever_their_place_in_the_file(monkeypatch):
+    """Two batches, one after the other: a fold judges both, and the same cells read backwards."""
+    adata = cells()
+    adata.obs["batch"] = np.repeat(["x", "y"], 120)
+    config, placed = replace(SMALL, cells=40), placed_cells(monkeypatch)
+    options = {"labels": "type", "batch": "batch", "config": config, "configs": {"pca": CONFIG}}
+    table = assess(adata, ["pca"], **options)
+    forward = list(placed)
+    placed.clear()
+    turned = assess(adata[::-1].copy(), ["pca"], **options)
+    assert placed == forward
+    for names in forward:
+        shares = adata.obs.loc[names, "batch"].value_counts(normalize=True)
+        assert len(names) == 40
+        assert shares.min() > 0.25
+    pd.testing.assert_frame_equal(table, turned, rtol=1e-3)
+    assert table.set_index("metric").loc["reached", "n"] == 120
+    assert "Judged: 120 held-out cells in 3 folds" in reporting.markdown(table)
 
 
 def test_a_table_of_true_types_is_better_than_one_of_shuffled_types():

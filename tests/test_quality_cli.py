@@ -48,7 +48,7 @@ def test_a_report_is_a_table_twice_and_a_page(train, capsys):
     assert text.startswith("# Representations of 200 cells")
     assert "purity_of" not in text
     assert "by type:\n\n| | a | b |" in text
-    assert "Held-out cells: 200 in 2 folds" in capsys.readouterr().out
+    assert "Judged: 200 held-out cells in 2 folds" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
