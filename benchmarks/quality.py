@@ -11,7 +11,8 @@ from benchmarks.metrics.base import Measured
 from benchmarks.records import MetricValue, metric_value
 from benchmarks.resample import bootstrap_weights
 from benchmarks.siblings import axes_in
-from representations.judged import Figure, Held, figures
+from representations.held import Figure, Held
+from representations.judged import figures
 
 Pair = tuple[frozenset[str], frozenset[str], str]
 

@@ -7,7 +7,6 @@ fitted. Shapes: ``n`` cells, ``b`` bootstrap replicates.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,29 +15,15 @@ from anndata import AnnData
 from tqdm.auto import tqdm
 
 from representations import registry
+from representations.assess_config import AssessConfig, check
 from representations.base import Representation
-from representations.errors import InputError
-from representations.judged import Figure, Held, figures
+from representations.held import Figure, Held
+from representations.judged import figures
 from representations.preprocess import Preprocessor
 from representations.stability import KINDS, again
 
 REPLICATES = 200
 COLUMNS = ("representation", "metric", "value", "low", "high", "chance", "n", "folds")
-
-
-@dataclass(frozen=True, kw_only=True)
-class AssessConfig:
-    """``folds`` to hold out in turn, ``k`` neighbours; at most ``cells``, drawn, judged a fold."""
-
-    folds: int = 3
-    k: int = 15
-    cells: int = 1500
-    seed: int = 0
-    siblings: tuple[tuple[str, str], ...] = ()
-
-    def __post_init__(self) -> None:
-        if self.folds < 2:
-            raise InputError(f"folds={self.folds}: give 2 or more, one is held out in turn")
 
 
 def assess(
@@ -60,19 +45,21 @@ def assess(
         Registered representations.
     labels, batch
         Columns of ``obs``. Without labels purity and the probe, without batches mixing, are left
-        out. Labels judge; they reach no fit.
+        out; a cell whose value is missing is left out of these figures alone. Labels judge; a fit
+        reads them only where its own configuration names the column.
+    config
+        Folds, neighbours, how many cells are judged, and siblings among the labels.
     configs
         Configuration of a representation by its name, the default where there is none.
 
     Raises
     ------
     InputError
-        A column is missing, or there are fewer than ``4 * k`` cells a fold.
+        A column is missing or empty, siblings are no types of ``labels``, or there are fewer than
+        ``4 * k`` cells a fold.
     """
     config = config or AssessConfig()
-    for key in (labels, batch):
-        if key is not None and key not in adata.obs:
-            raise InputError(f"obs has no column {key!r}: give one of {', '.join(adata.obs)}")
+    check(adata, labels, batch, config)
     parts = folds_of(adata, config)
     rows = []
     for name in names:
@@ -95,13 +82,7 @@ def folds_of(adata: AnnData, config: AssessConfig) -> list[np.ndarray]:
     """
     order = np.argsort(adata.obs_names.to_numpy().astype(str), kind="stable")
     shuffled = np.random.default_rng(config.seed).permutation(order)
-    parts = np.array_split(shuffled, config.folds)
-    if len(parts[-1]) < 4 * config.k:
-        raise InputError(
-            f"{adata.n_obs} cells in {config.folds} folds are too few for k={config.k}: give at "
-            f"least {4 * config.k * config.folds}"
-        )
-    return parts
+    return np.array_split(shuffled, config.folds)
 
 
 def _fold(

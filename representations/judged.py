@@ -5,51 +5,22 @@ Shapes: ``n`` cells, ``d`` coordinates, ``g`` genes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-
 import numpy as np
 import pandas as pd
 
-from representations import mixing, quality
+from representations import quality
 from representations.base import Coordinates
-from representations.combine import balanced, macro_f1, mean, median, over_types
-
-
-@dataclass(frozen=True, kw_only=True)
-class Figure:
-    """Values a cell, how they become one, what no skill scores.
-
-    ``rows`` are the cells behind the values, among those that are reached; None: all of them.
-    """
-
-    values_n: np.ndarray
-    combine: Callable[[np.ndarray, np.ndarray], float]
-    chance: float | None = None
-    rows: np.ndarray | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Held:
-    """Held-out cells as a representation places them, and what is known of them.
-
-    ``expression_ng`` is the space to be true to; ``types_n`` and ``batch_n`` judge, None where
-    there are none; ``siblings`` are pairs of types; ``again`` the same cells by other fits.
-    """
-
-    placed: Coordinates
-    expression_ng: np.ndarray
-    types_n: np.ndarray | None = None
-    batch_n: np.ndarray | None = None
-    siblings: Sequence[tuple[frozenset[str], frozenset[str], str]] = ()
-    again: Mapping[str, Coordinates] = field(default_factory=dict)
+from representations.combine import balanced, macro_f1, mean
+from representations.held import Figure, Held, told
+from representations.mixed import mixed
 
 
 def figures(held: Held, *, k: int, folds: int, seed: int) -> dict[str, Figure]:
     """Every figure of the cells that are reached; ``folds`` are those of the linear probe.
 
     A type and a side of a sibling pair need more than ``k`` cells; where no more than ``2 * k``
-    cells are reached there is nothing to judge but that.
+    cells are reached there is nothing to judge but that. Types are judged among the cells that
+    have one, a neighbour without being neither right nor wrong; batches likewise.
     """
     seen_n = held.placed.reached_n
     x_nd, expression_ng = held.placed.x_nd[seen_n], held.expression_ng[seen_n]
@@ -68,7 +39,7 @@ def figures(held: Held, *, k: int, folds: int, seed: int) -> dict[str, Figure]:
         found |= _stable(x_nd, near_nk, held.placed, other, kind, k)
     found["effective_rank"] = Figure(values_n=x_nd, combine=quality.effective_rank)
     if held.batch_n is not None:
-        found |= _mixed(x_nd, expression_ng, held, seed=seed)
+        found |= mixed(x_nd, expression_ng, held, k=k, seed=seed)
     return found
 
 
@@ -80,16 +51,24 @@ def _typed(
     A sibling pair is judged among its own cells alone.
     """
     assert held.types_n is not None  # noqa: S101 - asked by the caller
-    types_n = held.types_n[held.placed.reached_n].astype(str)
+    typed, types_n = told(held.types_n[held.placed.reached_n])
+    if len(typed) <= 2 * k:
+        return {}
+    if len(typed) < len(x_nd):
+        x_nd = x_nd[typed]
+        near_nk = quality.neighbours(x_nd, k)
     counts = pd.Series(types_n).value_counts()
     share_n = (pd.Series(types_n).map(counts).to_numpy() - 1) / (len(types_n) - 1)
     pure_n = quality.purity(near_nk, types_n)
-    found = {"purity": _mean(pure_n, float(share_n.mean()))}
+    found = {
+        "purity": Figure(values_n=pure_n, combine=mean, chance=float(share_n.mean()), rows=typed)
+    }
     for name in sorted(counts[counts > k].index):
         rows = np.flatnonzero(types_n == name)
         found[f"purity_of[{name}]"] = Figure(
-            values_n=pure_n[rows], combine=mean, chance=float(share_n[rows].mean()), rows=rows
-        )
+            values_n=pure_n[rows], combine=mean, chance=float(share_n[rows].mean()),
+            rows=typed[rows],
+        )  # fmt: skip
     known_n = np.isin(types_n, counts[counts >= folds].index)
     true_n = types_n[known_n]
     if len(np.unique(true_n)) > 1:
@@ -98,7 +77,7 @@ def _typed(
         # A guess by the shares of the types is right as often as a type is frequent.
         chance = 1 / len(np.unique(true_n))
         found["probe_macro_f1"] = Figure(
-            values_n=both_n, combine=macro_f1, chance=chance, rows=np.flatnonzero(known_n)
+            values_n=both_n, combine=macro_f1, chance=chance, rows=typed[known_n]
         )
     for first, second, name in held.siblings:
         side_n = np.where(np.isin(types_n, list(first)), 1, 0)
@@ -109,7 +88,7 @@ def _typed(
             own_n = quality.purity(near, side_n[pair_n])
             weighed = np.c_[own_n, side_n[pair_n] == 1]
             found[f"purity[{name}]"] = Figure(
-                values_n=weighed, combine=balanced, chance=0.5, rows=np.flatnonzero(pair_n)
+                values_n=weighed, combine=balanced, chance=0.5, rows=typed[pair_n]
             )
     return found
 
@@ -147,46 +126,6 @@ def _stable(
             values_n=np.c_[x_nd, y_nd], combine=aligned, rows=rows
         ),
     }
-
-
-def _mixed(
-    x_nd: np.ndarray, expression_ng: np.ndarray, held: Held, *, seed: int
-) -> dict[str, Figure]:
-    """Scores of :mod:`representations.mixing`; chance deals the batches to the cells anew."""
-    assert held.batch_n is not None  # noqa: S101 - asked by the caller
-    batch_n = held.batch_n[held.placed.reached_n].astype(str)
-    if len(np.unique(batch_n)) < 2:
-        return {}
-    dealt_n = np.random.default_rng(seed).permutation(batch_n)
-    found = {
-        "ilisi": Figure(
-            values_n=mixing.ilisi(x_nd, batch_n), combine=median,
-            chance=float(np.median(mixing.ilisi(x_nd, dealt_n))),
-        )
-    }  # fmt: skip
-
-    def explained_less(_: np.ndarray, weight_n: np.ndarray) -> float:
-        return mixing.pcr_comparison(expression_ng, x_nd, batch_n, weight_n)
-
-    found["pcr_comparison"] = Figure(values_n=np.arange(len(x_nd)), combine=explained_less)
-    if held.types_n is None:
-        return found
-    types_n = held.types_n[held.placed.reached_n].astype(str)
-    score_n, dealt_score_n = (mixing.bras(x_nd, types_n, b_n) for b_n in (batch_n, dealt_n))
-    known_n = np.isfinite(score_n)
-    if known_n.any():
-        code_n = np.unique(types_n, return_inverse=True)[1]
-        found["bras"] = Figure(
-            values_n=np.c_[score_n, code_n][known_n], combine=over_types,
-            rows=np.flatnonzero(known_n),
-            chance=over_types(np.c_[dealt_score_n, code_n][np.isfinite(dealt_score_n)]),
-        )  # fmt: skip
-        inside_n = mixing.connected(x_nd, types_n)
-        found["graph_connectivity"] = Figure(values_n=np.c_[inside_n, code_n], combine=over_types)
-    rate_t = mixing.kbet(x_nd, types_n, batch_n)
-    if rate_t is not None and len(rate_t):
-        found["kbet"] = _mean(rate_t)
-    return found
 
 
 def _mean(values_n: np.ndarray, chance: float | None = None) -> Figure:

@@ -18,14 +18,17 @@ from sklearn.metrics import f1_score
 from representations import assess as assessing
 from representations import combine, doctor, judged, quality, questions, registry, stability
 from representations import report as reporting
-from representations.assess import AssessConfig, assess, folds_of
+from representations.assess import assess, folds_of
+from representations.assess_config import AssessConfig
 from representations.base import Coordinates
 from representations.errors import InputError
+from representations.held import Figure, Held
 from representations.pca import Pca, PcaConfig
 from representations.preprocess import PreprocessConfig
 
 CONFIG = PcaConfig(n_components=4, preprocess=PreprocessConfig(n_top_genes=100))
-SMALL = AssessConfig(folds=3, k=5, siblings=(("a", "b"),))
+SMALL = AssessConfig(folds=3, k=5)
+PAIRED = replace(SMALL, siblings=(("a", "b"),))
 
 
 def cells(n: int = 240, *, seed: int = 0) -> AnnData:
@@ -105,7 +108,7 @@ def test_folds_cover_every_cell_once_whatever_the_order():
     for one, other in zip(parts, folds_of(turned, SMALL), strict=True):
         assert set(adata.obs_names[one]) == set(turned.obs_names[other])
     with pytest.raises(InputError, match="give at least 60"):
-        folds_of(adata[:40], SMALL)
+        assess(adata[:40], ["pca"], config=SMALL)
 
 
 def test_no_judged_cell_is_in_a_fit(monkeypatch):
@@ -165,7 +168,7 @@ def test_cells_are_judged_whatever_their_place_in_the_file(monkeypatch):
 def test_a_table_of_true_types_is_better_than_one_of_shuffled_types():
     adata = cells()
     adata.obs["noise"] = np.random.default_rng(5).permutation(adata.obs["type"])
-    options = {"config": SMALL, "configs": {"pca": CONFIG}}
+    options = {"config": PAIRED, "configs": {"pca": CONFIG}}
     true = assess(adata, ["pca"], labels="type", batch="batch", **options).set_index("metric")
     false = assess(adata, ["pca"], labels="noise", **options).set_index("metric")
     for metric in ("purity", "probe_macro_f1", "purity[a|b]"):
@@ -226,7 +229,7 @@ def test_chance_is_what_dealing_anew_scores():
     assert found == pytest.approx(quality.chance_trustworthiness(300, 15), abs=0.02)
     types_n = rng.choice(list("aabc"), 300)
     placed = Coordinates(x_nd=x_nd, reached_n=np.ones(300, dtype=bool))
-    held = judged.Held(placed=placed, expression_ng=x_ng, types_n=types_n, batch_n=types_n)
+    held = Held(placed=placed, expression_ng=x_ng, types_n=types_n, batch_n=types_n)
     for name, figure in judged.figures(held, k=15, folds=3, seed=0).items():
         if figure.chance is not None:
             value = figure.combine(figure.values_n, np.ones(len(figure.values_n)))
@@ -247,9 +250,69 @@ def test_a_weighted_median_is_that_of_repeated_values():
     assert combine.median(values_n, weight_n) == expected
 
 
-def test_an_absent_column_is_one_line():
-    with pytest.raises(InputError, match="obs has no column 'kind'"):
-        assess(cells(), ["pca"], labels="kind", config=SMALL)
+@pytest.mark.parametrize(
+    ("labels", "siblings", "said"),
+    [
+        ("kind", (), "obs has no column 'kind'"),
+        ("empty", (), "obs\\['empty'\\] is empty"),
+        (None, (("a", "b"),), "siblings are types, and no labels"),
+        ("type", (("a", "bb"),), "'bb' is no type of obs\\['type'\\] \\(is it 'b'"),
+        ("type", (("a", "b"), ("c", "c")), "c twice"),
+    ],
+)
+def test_what_cannot_be_judged_is_one_line(labels, siblings, said):
+    adata = cells()
+    adata.obs["empty"] = np.nan
+    with pytest.raises(InputError, match=said) as error:
+        assess(adata, ["pca"], labels=labels, config=replace(SMALL, siblings=siblings))
+    assert "\n" not in str(error.value)
+
+
+def held_out(types_n, *, batch_n=None, n: int = 90) -> Held:
+    """Three clouds apart, a type each."""
+    rng = np.random.default_rng(0)
+    x_nd = rng.normal(size=(n, 4)) + 9 * np.eye(4)[np.arange(n) % 3]
+    placed = Coordinates(x_nd=x_nd, reached_n=np.arange(n) != 7)
+    return Held(
+        placed=placed, expression_ng=x_nd, types_n=types_n, batch_n=batch_n,
+        siblings=[(frozenset("a"), frozenset("b"), "a|b")],
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("nothing", [np.nan, None, pd.NA])
+def test_cells_without_a_type_are_no_type_and_judge_none(nothing):
+    """They are among no neighbours either: the labelled cells alone have the same figures."""
+    types_n = np.array(list("abc") * 30, dtype=object)
+    batch_n = np.array(list("xxyyy") * 18, dtype=object)
+    types_n[::4] = nothing
+    whole = held_out(types_n, batch_n=batch_n)
+    known_n = ~pd.isna(types_n)
+    alone = replace(
+        whole, types_n=types_n[known_n], batch_n=batch_n[known_n],
+        expression_ng=whole.expression_ng[known_n],
+        placed=Coordinates(
+            x_nd=whole.placed.x_nd[known_n], reached_n=whole.placed.reached_n[known_n]
+        ),
+    )  # fmt: skip
+    found, expected = (judged.figures(held, k=5, folds=3, seed=0) for held in (whole, alone))
+    assert found.keys() == expected.keys()
+    typed = {"purity", "probe_macro_f1", "purity[a|b]", "bras", "graph_connectivity"}
+    assert {m for m in found if m.startswith("purity_of")} == {f"purity_of[{t}]" for t in "abc"}
+    for name in (*(typed - {"bras"}), "purity_of[a]"):
+        np.testing.assert_array_equal(found[name].values_n, expected[name].values_n)
+        assert found[name].chance == expected[name].chance
+    reached = np.flatnonzero(whole.placed.reached_n)
+    for name in typed:
+        assert known_n[reached[found[name].rows]].all()
+    assert len(found["neighbour_recall"].values_n) == 89  # of all cells, as before
+
+
+def test_a_cell_without_a_batch_is_of_no_batch():
+    batch_n = np.array(list("xxyyy") * 18, dtype=object)
+    batch_n[::4] = np.nan
+    found = judged.figures(held_out(None, batch_n=batch_n), k=5, folds=3, seed=0)
+    known = int((~pd.isna(batch_n)).sum()) - 1  # less one out of reach, which has a batch
+    assert len(found["ilisi"].values_n) == len(found["pcr_comparison"].values_n) == known
 
 
 def test_a_healthy_representation_passes_the_doctor():
@@ -346,13 +409,13 @@ def test_one_cell_that_ruins_a_column_is_found(monkeypatch):
 
 def test_the_interval_of_a_rank_holds_its_value():
     x_nd = np.random.default_rng(0).normal(size=(80, 30))
-    figure = judged.Figure(values_n=x_nd, combine=quality.effective_rank)
+    figure = Figure(values_n=x_nd, combine=quality.effective_rank)
     found = assessing._estimate([figure], SMALL)
     assert found["low"] < found["value"] < found["high"]
 
 
 def test_every_replicate_is_of_the_same_cells():
-    figure = judged.Figure(values_n=np.full(30, 0.25), combine=combine.mean)
+    figure = Figure(values_n=np.full(30, 0.25), combine=combine.mean)
     found = assessing._estimate([figure, figure], SMALL)
     assert found["value"] == pytest.approx(found["low"]) == pytest.approx(found["high"]) == 0.25
     assert (found["n"], found["folds"]) == (60, 2)

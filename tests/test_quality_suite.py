@@ -20,7 +20,7 @@ from benchmarks.tasks.quality import Quality
 from representations import page, stability
 from representations.base import Coordinates, Representation
 from representations.errors import InputError
-from representations.judged import Held
+from representations.held import Held
 
 N, G = 480, 160
 KINDS = ("CD4 T cells", "CD8 T cells", "B cells")

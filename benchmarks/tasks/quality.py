@@ -25,8 +25,8 @@ from representations import mixing, stability
 from representations.assess import expression
 from representations.base import Coordinates, Representation
 from representations.errors import InputError
+from representations.held import Held
 from representations.integrate import Integrated
-from representations.judged import Held
 from representations.keys import Obs
 
 
