@@ -14,7 +14,8 @@ import numpy as np
 from anndata import AnnData
 
 from representations import registry
-from representations.questions import QUESTIONS, Context, snapshot
+from representations.questions import QUESTIONS, Context
+from representations.snapshot import snapshot
 
 HELD_OUT = 0.3
 PLACED_PER_S, FITTED_PER_S = 100.0, 5.0  # cells, on one core: slower cannot be used
@@ -33,13 +34,16 @@ class Check:
 def examine(name: str, adata: AnnData, *, config: Any = None, seed: int = 0) -> list[Check]:
     """Fit on most cells, place the rest, and ask what every user relies on.
 
+    A fit is given ``X``, ``layers``, ``obs`` and ``obsm`` of its own cells and no more: what
+    ``raw``, ``var`` and ``uns`` hold may be of all cells together, those held out among them.
+
     Raises whatever the fit itself raises; a fault that is found is an answer, not an error.
     """
     kind = registry.get(name)
     order = np.argsort(adata.obs_names.to_numpy().astype(str), kind="stable")
     order = np.random.default_rng(seed).permutation(order)
     held = round(HELD_OUT * adata.n_obs)
-    train, query = adata[np.sort(order[held:])].copy(), adata[np.sort(order[:held])].copy()
+    train, query = (_alone(adata, np.sort(part)) for part in (order[held:], order[:held]))
     before, rep, again = snapshot(train), kind(config), kind(config)
     fitted_nd, megabytes = _measured(lambda: rep.fit_transform(train))
     fit_s = time.perf_counter()
@@ -51,6 +55,16 @@ def examine(name: str, adata: AnnData, *, config: Any = None, seed: int = 0) -> 
     context = Context(rep, again, train, query, fitted_nd, placed, before)
     checks = [_answer(name, ask, context) for name, ask in QUESTIONS.items()]
     return [*checks, *_costs(train.n_obs, query.n_obs, fit_s, place_s, megabytes)]
+
+
+def _alone(adata: AnnData, rows: np.ndarray) -> AnnData:
+    """Some cells with what is known of each, and nothing that is known of them together."""
+    some = adata[rows]
+    return AnnData(
+        X=some.X.copy(), obs=some.obs.copy(), var=adata.var[[]].copy(),
+        obsm={key: value.copy() for key, value in some.obsm.items()},
+        layers={key: value.copy() for key, value in some.layers.items()},
+    )  # fmt: skip
 
 
 def _costs(

@@ -11,9 +11,11 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from anndata import AnnData
 
 from representations.base import Coordinates, Representation
+from representations.snapshot import snapshot
 
 AGREES = 0.05  # of a column's deviation over the training cells, for all but one cell in a hundred
 CORRELATED, LEADING = 0.99, 10  # and how the leading columns of both must correlate
@@ -29,7 +31,7 @@ class Context:
     query: AnnData
     fitted_nd: np.ndarray
     placed: Coordinates
-    before: tuple[Any, ...]
+    before: dict[str, bytes]
 
     @property
     def placed_nd(self) -> np.ndarray:
@@ -95,11 +97,18 @@ def _round_trip(c: Context) -> tuple[bool, str]:
 
 
 def _untouched(c: Context) -> tuple[bool, str]:
-    same = all(np.array_equal(a, b) for a, b in zip(snapshot(c.train), c.before, strict=True))
-    return same, "the training cells are as they were" if same else "the fit changed its input"
+    after = snapshot(c.train)
+    changed = [name for name in c.before if after[name] != c.before[name]]
+    words = f"the fit changed {', '.join(changed)}" if changed else "they are as they were"
+    return not changed, words
 
 
-def _honest_cells(c: Context) -> tuple[bool, str]:
+def _recorded(c: Context) -> tuple[bool, str]:
+    """The record, which leak guards read, names every cell the fit was given and no other.
+
+    It says nothing of what a fit has read: that it could read no other cell is how
+    :func:`representations.doctor.examine` gives them to it, in a block of their own.
+    """
     seen = set(c.rep.record.cells)
     leaked = len(seen & set(c.query.obs_names))
     complete = seen == set(c.train.obs_names)
@@ -107,17 +116,28 @@ def _honest_cells(c: Context) -> tuple[bool, str]:
 
 
 def _honest_labels(c: Context) -> tuple[bool, str]:
-    """Shuffled labels change a fit that uses them."""
-    shuffled = c.train.copy()
-    rng = np.random.default_rng(0)
-    for column in shuffled.obs.columns:
-        shuffled.obs[column] = rng.permutation(shuffled.obs[column].to_numpy())
+    """Whatever else is known of the cells may be dealt to others: a fit does not use it unsaid.
+
+    That is every column of ``obs`` and entry of ``obsm`` that the record does not declare.
+    """
+    said = c.rep.record.labels_used
+    dealt, rng = c.train.copy(), np.random.default_rng(0)
+    for column in [x for x in dealt.obs if x not in said]:
+        dealt.obs[column] = dealt.obs[column].array[rng.permutation(dealt.n_obs)]
+    for key in [x for x in dealt.obsm if x not in said]:
+        dealt.obsm[key] = _rows(dealt.obsm[key], rng.permutation(dealt.n_obs))
     changed = not np.array_equal(
-        type(c.rep)(c.rep.config).fit(shuffled).transform(c.query), c.placed_nd
+        type(c.rep)(c.rep.config).fit(dealt).transform(c.query), c.placed_nd
     )
-    said = bool(c.rep.record.labels_used)
-    words = f"declared: {', '.join(c.rep.record.labels_used) or 'none'}"
-    return said or not changed, words + ("; shuffling obs changes the fit" if changed else "")
+    words = f"declared: {', '.join(said) or 'none'}"
+    return not changed, words + ("; shuffling the rest of obs and obsm changes the fit" * changed)
+
+
+def _rows(value: Any, order_n: np.ndarray) -> Any:
+    """Rows of an array or a table in another order, under the names of before."""
+    if isinstance(value, pd.DataFrame):
+        return value.iloc[order_n].set_axis(value.index)
+    return value[order_n]
 
 
 def _empty(c: Context) -> tuple[bool, str]:
@@ -134,7 +154,7 @@ QUESTIONS: dict[str, Callable[[Context], tuple[bool, str]]] = {
     "cells stand alone": _alone,
     "save and load": _round_trip,
     "input untouched": _untouched,
-    "cells recorded, none held out": _honest_cells,
+    "record names the cells": _recorded,
     "labels declared": _honest_labels,
     "no cells": _empty,
     "placing teaches nothing": _unmoved,
@@ -146,11 +166,3 @@ def _gap(x_nd: np.ndarray, y_nd: np.ndarray, scale_by: np.ndarray | None = None)
     spread_d = (y_nd if scale_by is None else scale_by).std(axis=0)
     off_n: np.ndarray = (np.abs(x_nd - y_nd) / np.where(spread_d > 0, spread_d, 1.0)).max(axis=1)
     return off_n
-
-
-def snapshot(adata: AnnData) -> tuple[Any, ...]:
-    """What a fit must leave as it is."""
-    x = adata.X.toarray() if hasattr(adata.X, "toarray") else np.asarray(adata.X)
-    kept = (adata.obsm, adata.varm, adata.obsp, adata.uns, adata.layers)
-    keys = [key for mapping in kept for key in mapping]
-    return (x.copy(), adata.obs.astype(str).to_numpy(), np.array(keys, dtype=str))

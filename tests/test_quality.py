@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
@@ -25,6 +26,7 @@ from representations.errors import InputError
 from representations.held import Figure, Held
 from representations.pca import Pca, PcaConfig
 from representations.preprocess import PreprocessConfig
+from representations.snapshot import snapshot
 
 CONFIG = PcaConfig(n_components=4, preprocess=PreprocessConfig(n_top_genes=100))
 SMALL = AssessConfig(folds=3, k=5)
@@ -332,7 +334,7 @@ class Sick(Pca):
 
     def fit_transform(self, adata):
         x_nd = super().fit_transform(adata)
-        if self.fault == "cells recorded, none held out":  # one that was never shown
+        if self.fault == "record names the cells":  # one that was never shown
             self._record = replace(self._record, cells=(*self._record.cells[1:], "c1", "c0"))
         if self.fault == "memory of a fit":
             self.hoard = np.ones(50_000_000)
@@ -389,6 +391,117 @@ def test_the_doctor_finds_every_fault_it_asks_about(monkeypatch, fault):
     assert fault in [check.name for check in checks if not check.ok]
 
 
+def found_in(name: str, adata: AnnData, config=CONFIG) -> dict[str, doctor.Check]:
+    return {check.name: check for check in doctor.examine(name, adata, config=config)}
+
+
+class Labelled(Pca):
+    """Reads what it does not need; declares what it is told to."""
+
+    name = "labelled"
+    reads, declared = "type", ()
+
+    def _fit(self, adata):
+        placed, facts = super()._fit(adata)
+        value = (adata.obs == "a")[["type"]] if self.reads == "type" else adata.obsm[self.reads]
+        first = np.asarray(value[:50].sum(axis=0)).item()
+        self.loadings_hd = self.loadings_hd * np.float32(1 + first / 100)
+        return placed, {**facts, "labels_used": self.declared}
+
+
+@pytest.mark.parametrize("kind", [np.asarray, pd.DataFrame, sp.csr_matrix])
+@pytest.mark.parametrize(
+    ("reads", "declared", "ok"),
+    [
+        ("type", ("type",), True),
+        ("type", ("roots", "type"), True),
+        ("type", ("batch",), False),
+        ("type", ("roots",), False),
+        ("protein", ("type",), False),
+        ("protein", ("protein",), True),
+    ],
+)
+def test_a_declared_label_excuses_no_other(monkeypatch, kind, reads, declared, ok):
+    adata = cells()
+    adata.obs["type"] = adata.obs["type"].astype("category")
+    protein_nd = np.random.default_rng(0).normal(size=(240, 1))
+    adata.obsm["protein"] = (
+        pd.DataFrame(protein_nd, index=adata.obs_names) if kind is pd.DataFrame
+        else kind(protein_nd)
+    )  # fmt: skip
+    monkeypatch.setattr(registry, "get", lambda name: Labelled)
+    monkeypatch.setattr(Labelled, "reads", reads)
+    monkeypatch.setattr(Labelled, "declared", declared)
+    answer = found_in("labelled", adata)["labels declared"]
+    assert answer.ok == ok, answer.found
+
+
+def test_a_fit_is_shown_nothing_but_its_own_cells(monkeypatch):
+    """What a block says of all its cells together does not reach the fit."""
+    shown, honest = [], Pca._fit
+
+    def fit(self, adata):
+        shown.append(adata)
+        return honest(self, adata)
+
+    monkeypatch.setattr(Pca, "_fit", fit)
+    adata = cells()
+    adata.raw = adata
+    adata.uns["everyone"] = list(adata.obs_names)
+    adata.var["mean"] = np.asarray(adata.X.mean(axis=0)).ravel()
+    adata.varm["loadings"] = np.ones((150, 2))
+    adata.obsp["near"] = sp.eye_array(240, format="csr")
+    adata.layers["counts"] = adata.X.copy()
+    adata.obs["own"] = pd.Categorical(adata.obs_names)
+    assert all(check.ok for check in found_in("pca", adata).values())
+    for train in shown:
+        assert train.raw is None
+        assert not any(map(len, (train.uns, train.var.columns, train.varm, train.obsp)))
+        assert set(train.obs["own"].cat.categories) == set(train.obs_names)
+        assert (train.layers["counts"] != train.X).nnz == 0
+        assert 0 < train.n_obs < 240
+
+
+def changes():
+    """Ways to change a block, by the part that each changes."""
+
+    def entry(x):
+        x.data[0] += 1
+
+    return {
+        "X": lambda a: entry(a.X), "obs": lambda a: a.obs.__setitem__("type", "a"),
+        "var": lambda a: a.var.__setitem__("mine", 1.0), "uns": lambda a: a.uns.update(mine=1),
+        "layers": lambda a: entry(a.layers["counts"]),
+        "obsm": lambda a: a.obsm["protein"].__setitem__((3, 1), 9),
+        "varm": lambda a: a.varm.__setitem__("mine", np.ones((150, 1))),
+        "obsp": lambda a: a.obsp.__setitem__("mine", sp.eye_array(240, format="csr")),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("part", changes())
+def test_a_snapshot_sees_what_has_changed_and_nothing_else(part):
+    adata = cells()
+    adata.layers["counts"] = adata.X.copy()
+    adata.obsm["protein"] = np.zeros((240, 2))
+    before = snapshot(adata)
+    assert snapshot(adata) == before == snapshot(adata.copy())
+    changes()[part](adata)
+    after = snapshot(adata)
+    assert [name for name in before if before[name] != after[name]] == [part]
+
+
+def test_a_snapshot_makes_nothing_dense():
+    """A dense copy of this block would be 3 GB."""
+    each = np.arange(30_000)
+    x_ng = sp.csr_matrix((np.ones(30_000, np.float32), (each, each % 25_000)))
+    adata = AnnData(x_ng)
+    tracemalloc.start()
+    snapshot(adata)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 50e6
+
+
 def test_one_cell_that_ruins_a_column_is_found(monkeypatch):
     """The few cells that the bound on deviations leaves out may not turn a column round."""
     honest = Pca._place
@@ -400,8 +513,7 @@ def test_one_cell_that_ruins_a_column_is_found(monkeypatch):
         return placed
 
     monkeypatch.setattr(Pca, "_place", outliers)
-    found = {check.name: check for check in doctor.examine("pca", cells(), config=CONFIG)}
-    agreement = found["transform agrees with fit"]
+    agreement = found_in("pca", cells())["transform agrees with fit"]
     assert not agreement.ok
     within = float(agreement.found.split("within ")[1].split()[0])
     assert within <= questions.AGREES  # by that bound alone it would pass
