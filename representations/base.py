@@ -67,13 +67,16 @@ class Representation(ABC):
     become fields of the record. ``statistics`` says whose gene means and deviations scale a query:
     ``"train"`` places each cell on its own; ``"own"`` uses the unlabelled query cells as a group
     and is therefore transductive, to be declared wherever it is used. ``progress`` asks a fit that
-    takes long to show how it goes on. ``revision`` goes up when the same settings place cells
-    elsewhere than before: a benchmark then runs again what rests on it.
+    takes long to show how it goes on. ``exact`` says that ``transform`` of the training cells is
+    the fit, but for the rounding of float32: the doctor holds it to that. ``revision`` goes up when
+    the same settings place cells elsewhere than before: a benchmark then runs again what rests on
+    it.
     """
 
     name: ClassVar[str]
     Config: ClassVar[type]
     revision: ClassVar[int] = 1
+    exact: ClassVar[bool] = False
     progress: bool = False
 
     def __init__(self, config: Any = None) -> None:

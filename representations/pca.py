@@ -31,6 +31,7 @@ class Pca(Representation):
 
     name = "pca"
     Config = PcaConfig
+    exact = True
     config: PcaConfig
 
     def __init__(self, config: PcaConfig | None = None) -> None:

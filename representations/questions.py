@@ -18,6 +18,7 @@ from representations.base import Coordinates, Representation
 from representations.snapshot import snapshot
 
 AGREES = 0.05  # of a column's deviation over the training cells, for all but one cell in a hundred
+EXACT = 1e-4  # for every cell, where a representation is exact: what float32 rounds
 CORRELATED, LEADING = 0.99, 10  # and how the leading columns of both must correlate
 
 
@@ -62,13 +63,14 @@ def _flags(c: Context) -> tuple[bool, str]:
 
 def _agreement(c: Context) -> tuple[bool, str]:
     x_nd = c.rep.transform(c.train)
-    worst = float(np.quantile(_gap(x_nd, c.fitted_nd), 0.99))
+    share, bound = (1.0, EXACT) if c.rep.exact else (0.99, AGREES)
+    worst = float(np.quantile(_gap(x_nd, c.fitted_nd), share))
     columns = range(min(LEADING, x_nd.shape[1]))
     varies = [i for i in columns if np.ptp(x_nd[:, i]) and np.ptp(c.fitted_nd[:, i])]
     least = min((np.corrcoef(x_nd[:, i], c.fitted_nd[:, i])[0, 1] for i in varies), default=1.0)
-    return worst <= AGREES and least >= CORRELATED, (
-        f"99 % of cells within {worst:.2g} deviations (at most {AGREES}), leading columns "
-        f"correlated {least:.4f} (at least {CORRELATED})"
+    return worst <= bound and least >= CORRELATED, (
+        f"{100 * share:g} % of cells within {worst:.2g} deviations (at most {bound:g}), leading "
+        f"columns correlated {least:.4f} (at least {CORRELATED})"
     )
 
 

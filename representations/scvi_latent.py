@@ -59,6 +59,7 @@ class ScviLatent(Representation):
 
     name = "scvi"
     Config = ScviConfig
+    exact = True
     config: ScviConfig
     genes_h: np.ndarray
     batches: tuple[str, ...]

@@ -502,8 +502,24 @@ def test_a_snapshot_makes_nothing_dense():
     assert peak < 50e6
 
 
+@pytest.mark.parametrize(("exact", "off", "ok"), [(1, 1e-3, 0), (0, 1e-3, 1), (1, 1e-6, 1)])
+def test_an_exact_representation_is_held_to_exactness(monkeypatch, exact, off, ok):
+    honest = Pca._place
+
+    def beside(self, adata, statistics):
+        placed = honest(self, adata, statistics)
+        return replace(placed, x_nd=placed.x_nd + off * placed.x_nd.std(axis=0))
+
+    assert Pca.exact
+    monkeypatch.setattr(Pca, "exact", bool(exact))
+    assert found_in("pca", cells())["transform agrees with fit"].ok
+    monkeypatch.setattr(Pca, "_place", beside)
+    assert found_in("pca", cells())["transform agrees with fit"].ok == bool(ok)
+
+
 def test_one_cell_that_ruins_a_column_is_found(monkeypatch):
     """The few cells that the bound on deviations leaves out may not turn a column round."""
+    monkeypatch.setattr(Pca, "exact", False)
     honest = Pca._place
 
     def outliers(self, adata, statistics):
