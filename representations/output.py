@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from representations.errors import InputError
@@ -34,6 +35,18 @@ def check_output(
         raise InputError(f"{path}: is the query itself; give the output another name")
     if _exists(path) and not overwrite:
         raise InputError(f"{path}: exists already; name another file or add --overwrite")
+
+
+def check_folder(folder: Path, files: Iterable[str], *, overwrite: bool) -> None:
+    """Refuse a folder that cannot be written, or whose ``files`` would be replaced unasked."""
+    check_place(folder)
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder}: is a file; give the path of a folder")
+    there = [name for name in files if _exists(folder / name)]
+    if there and not overwrite:
+        raise InputError(
+            f"{folder}: holds a {there[0]} already; name another folder or add --overwrite"
+        )
 
 
 def check_place(path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -10,22 +11,36 @@ import pandas as pd
 from representations.io import atomic_path, atomic_write, explained_disk_errors
 from representations.page import OF_TYPE, page
 
+FILES = ("quality.csv", "quality.md", "quality.png")
 
-def write(table: pd.DataFrame, folder: str | Path, *, title: str) -> list[Path]:
-    """Write ``quality.csv``, ``quality.md`` and ``quality.png`` into ``folder``."""
-    folder = Path(folder)
-    text = table.to_csv(index=False, float_format="%.6g", lineterminator="\n")
+
+def write(
+    table: pd.DataFrame,
+    folder: str | Path,
+    *,
+    title: str,
+    left_out: Mapping[str, str] | None = None,
+) -> list[Path]:
+    """Write ``quality.csv``, ``quality.md`` and ``quality.png`` into ``folder``.
+
+    ``left_out`` gives the reason why a representation is not in the table, by its name.
+    """
+    folder, left_out = Path(folder), left_out or {}
+    csv, md, png = (folder / name for name in FILES)
+    note = _judged(table)
+    if left_out:
+        note += f" Left out: {', '.join(left_out)}; {md.name} says why."
     with explained_disk_errors(folder):
-        atomic_write(folder / "quality.csv", text)
-        atomic_write(folder / "quality.md", f"# {title}\n\n{markdown(table)}\n")
-        with atomic_path(folder / "quality.png") as partial:
-            page(table, title=title, note=_held_out(table)).savefig(
+        atomic_write(csv, table.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
+        atomic_write(md, f"# {title}\n\n{markdown(table, left_out)}\n")
+        with atomic_path(png) as partial:
+            page(table, title=title, note=note).savefig(
                 partial, format="png", dpi=150, facecolor="white", metadata={"Software": None}
             )
-    return [folder / name for name in ("quality.csv", "quality.md", "quality.png")]
+    return [csv, md, png]
 
 
-def markdown(table: pd.DataFrame) -> str:
+def markdown(table: pd.DataFrame, left_out: Mapping[str, str] | None = None) -> str:
     """A row a representation, a column a figure with its 95 % interval; types in a table apart."""
     typed = table["metric"].str.startswith(OF_TYPE)
     names = table.loc[typed, "metric"].str.removeprefix(OF_TYPE).str.removesuffix("]")
@@ -33,7 +48,8 @@ def markdown(table: pd.DataFrame) -> str:
     if typed.any():
         of_types = table[typed].assign(metric=names)
         parts += ["Neighbours of a cell's own type, by type:", "\n".join(_lines(of_types))]
-    return "\n\n".join([*parts, _held_out(table)])
+    reasons = [f"Left out: {name} ({reason})." for name, reason in (left_out or {}).items()]
+    return "\n\n".join([*parts, _judged(table), *reasons])
 
 
 def _lines(table: pd.DataFrame) -> list[str]:
@@ -49,7 +65,7 @@ def _lines(table: pd.DataFrame) -> list[str]:
     return lines
 
 
-def _held_out(table: pd.DataFrame) -> str:
+def _judged(table: pd.DataFrame) -> str:
     n, folds = int(table["n"].max()), int(table["folds"].max())
     return f"Judged: {n:,} held-out cells in {folds} folds; 95 % intervals over cells."
 

@@ -13,7 +13,7 @@ from safetensors.numpy import load, save
 
 from representations.errors import InputError
 from representations.io import atomic_write, explained_disk_errors
-from representations.output import check_place
+from representations.output import check_folder
 
 META_FILE = "representation.json"
 ARRAY_FILE = "arrays.safetensors"
@@ -22,14 +22,7 @@ META_KEYS = ("name", "config", "record", "arrays_sha256")
 
 def check_saved(folder: Path, *, overwrite: bool) -> None:
     """Refuse a folder that cannot be written, or whose files would be replaced unasked."""
-    check_place(folder)
-    if folder.exists() and not folder.is_dir():
-        raise InputError(f"{folder}: is a file; give the path of a folder")
-    there = [name for name in (META_FILE, ARRAY_FILE) if (folder / name).exists()]
-    if there and not overwrite:
-        raise InputError(
-            f"{folder}: holds a {there[0]} already; name another folder or add --overwrite"
-        )
+    check_folder(folder, (META_FILE, ARRAY_FILE), overwrite=overwrite)
 
 
 def write_saved(folder: str | Path, meta: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
