@@ -101,7 +101,7 @@ def _round_trip(c: Context) -> tuple[bool, str]:
 def _untouched(c: Context) -> tuple[bool, str]:
     after = snapshot(c.train)
     changed = [name for name in c.before if after[name] != c.before[name]]
-    words = f"the fit changed {', '.join(changed)}" if changed else "they are as they were"
+    words = f"the fit changed {', '.join(changed)}" if changed else "training cells are as before"
     return not changed, words
 
 
