@@ -14,7 +14,7 @@ SUITES := cross_dataset representations validation quality
 help:
 	@echo "make benchmark   set up, fetch the default data, run the quick cross-dataset suite"
 	@echo "make test        set up, check style and types, run the tests"
-	@echo "make full        every row of every suite but lineage, five seeds, into results/"
+	@echo "make full        every row of every suite but lineage, five seeds (speed: one), into results/"
 	@echo "make lineage     the suite lineage with CellRank and Palantir, in an environment of its own"
 	@echo "make tables      tables and figures from the committed records"
 

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from representations import registry
+from representations.base import Representation
 
 
 def method(representation: str, blocks: Sequence[str] | None = None) -> dict[str, Any]:
@@ -16,7 +17,13 @@ def method(representation: str, blocks: Sequence[str] | None = None) -> dict[str
     """
     kind = registry.get(representation)
     config = asdict(kind.Config())
-    names = blocks or config.get("blocks") or (representation,)
-    parts = [registry.get(name) for name in names]
-    later = {part.name: part.revision for part in parts if part.revision > 1}
+    revisions = _revisions(kind, tuple(blocks or config.get("blocks", ())))
+    later = {name: revision for name, revision in revisions.items() if revision > 1}
     return config | {"revisions": later} if later else config
+
+
+def _revisions(kind: type[Representation], parts: Sequence[str]) -> dict[str, int]:
+    found = {kind.name: kind.revision}
+    for name in (*kind.made_of, *parts):
+        found |= _revisions(registry.get(name), ())
+    return found

@@ -13,7 +13,8 @@ CORRELATIONS = ("pearson_", "spearman_")
 SHARES = (
     *("abs_spearman_", "purity", "probe_macro_f1", "neighbour_", "aligned_stability"),
     *("trustworthiness", "reached", "tree_", "pair_precision", "pair_recall", "edge_confidence"),
-    *("ilisi", "bras", "kbet", "graph_connectivity", "knn_recall", "subspace_cosine"),
+    *("ilisi", "bras", "kbet", "graph_connectivity", "pcr_comparison"),
+    *("knn_recall", "subspace_cosine"),
 )
 
 
@@ -25,6 +26,4 @@ def range_of(metric: str) -> Range:
         return -1.0, 1.0
     if metric.startswith(SHARES):
         return 0.0, 1.0
-    if metric == "pcr_comparison":  # the share of a variance that went, or came
-        return -math.inf, 1.0
     return 0.0, math.inf

@@ -86,6 +86,7 @@ def embed(
             f"the representation has {placed.x_nd.shape[1]} dimensions, the run's model expects "
             f"{run.model.cell_dim}: they are not of one run"
         )
+    remarks += placed.notes
     if unreached := int((~placed.reached_n).sum()):
         remarks.append(f"{unreached} cells are out of reach of the training graph: no type")
     cell_ne = run.model.embed_cells(placed.x_nd)

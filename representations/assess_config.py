@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from anndata import AnnData
 
 from representations.errors import InputError
+from representations.held import has_value
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,8 +25,9 @@ class AssessConfig:
     siblings: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
-        if self.folds < 2:
-            raise InputError(f"folds={self.folds}: give 2 or more, one is held out in turn")
+        for name, least in (("folds", 2), ("k", 1), ("cells", 1), ("seed", 0)):
+            if getattr(self, name) < least:
+                raise InputError(f"{name}={getattr(self, name)}: give {least} or more")
 
 
 def check(adata: AnnData, labels: str | None, batch: str | None, config: AssessConfig) -> None:
@@ -34,7 +36,7 @@ def check(adata: AnnData, labels: str | None, batch: str | None, config: AssessC
         if key is not None and key not in adata.obs:
             known = ", ".join(map(str, adata.obs)) or "no column"
             raise InputError(f"obs has no column {key!r}: give one of {known}")
-        if key is not None and adata.obs[key].isna().all():
+        if key is not None and not has_value(adata.obs[key]).any():
             raise InputError(f"obs[{key!r}] is empty: name a column that has values")
     if config.siblings:
         _check_siblings(adata, labels, config.siblings)
@@ -50,7 +52,7 @@ def _check_siblings(
 ) -> None:
     if labels is None:
         raise InputError("siblings are types, and no labels are given: name their column of obs")
-    types = sorted(set(adata.obs[labels].dropna().astype(str)))
+    types = sorted(set(adata.obs[labels].dropna().astype(str)) - {""})
     for first, second in siblings:
         for name in (first, second):
             if name not in types:

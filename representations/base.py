@@ -57,6 +57,7 @@ class FitRecord:
     facts: dict[str, Any] = field(default_factory=dict)
     package: str = ""
     version: str = ""
+    revision: int = 1
 
 
 class Representation(ABC):
@@ -70,12 +71,13 @@ class Representation(ABC):
     takes long to show how it goes on. ``exact`` says that ``transform`` of the training cells is
     the fit, but for the rounding of float32: the doctor holds it to that. ``revision`` goes up when
     the same settings place cells elsewhere than before: a benchmark then runs again what rests on
-    it.
+    it, by ``made_of`` too, and a fit that an earlier one saved is refused.
     """
 
     name: ClassVar[str]
     Config: ClassVar[type]
     revision: ClassVar[int] = 1
+    made_of: ClassVar[tuple[str, ...]] = ()
     exact: ClassVar[bool] = False
     progress: bool = False
 
@@ -136,6 +138,7 @@ class Representation(ABC):
         self._record = FitRecord(
             package=package,
             version=version,
+            revision=self.revision,
             cells=tuple(map(str, adata.obs_names)),
             params=_as_json(asdict(self.config)),
             columns=tuple(facts.pop("columns", numbered)),
@@ -191,6 +194,7 @@ class Representation(ABC):
         target = adata.copy() if copy else adata
         key = key_added or Obsm.representation(self.name)
         placed = self.place(target, statistics=statistics)
+        drop_placed(target, key)
         target.obsm[key] = placed.x_nd
         target.obs[Obs.reached(key)] = placed.reached_n
         if placed.confidence_n is not None:
@@ -198,7 +202,7 @@ class Representation(ABC):
         if placed.spread_ns is not None:
             target.obsm[Obsm.spread(key)] = placed.spread_ns
         target.uns[key] = {
-            "notes": list(placed.notes),
+            "notes": np.array(placed.notes, dtype=str),  # an empty list would become numbers
             "params": json.dumps(self.record.params, sort_keys=True),
             "columns": list(self.record.columns),
             "statistics": statistics,
@@ -223,11 +227,32 @@ class Representation(ABC):
             raise InputError(f"{folder}: holds a {meta['name']!r} representation, not {cls.name!r}")
         try:
             rep = cls(rebuilt(cls.Config, meta["config"]))
-            rep._record = rebuilt(FitRecord, meta["record"])
+            rep._record = current(cls, rebuilt(FitRecord, meta["record"]))
             rep._load_state(state)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise damaged(folder, f"{type(error).__name__}: {error}") from error
         return rep
+
+
+def current(kind: type[Representation], record: FitRecord) -> FitRecord:
+    """The record; ``InputError`` where it is of another revision, which places cells elsewhere."""
+    if record.revision != kind.revision:
+        raise InputError(
+            f"saved by revision {record.revision} of {kind.name!r}, which is at {kind.revision} "
+            "and places cells elsewhere: fit it again"
+        )
+    return record
+
+
+def drop_placed(adata: AnnData, key: str) -> None:
+    """Take off what an earlier placement wrote beside ``obsm[key]``: none of it is of this one."""
+    for part, own in (
+        (adata.obsm, (key, Obsm.spread(key))),
+        (adata.obs, (Obs.reached(key), Obs.confidence(key))),
+    ):
+        for name in own:
+            if name in part:
+                del part[name]
 
 
 def check_cells(adata: AnnData, *, at_least: int) -> None:

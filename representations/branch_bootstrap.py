@@ -4,7 +4,8 @@ One replicate redraws everything that a rerun on other cells would change: the c
 bootstrap, Rubin 1981: each weighs an exponential variate, so that none loses its place and no part
 of the graph its ties), the number of neighbours, the root among the cells nearest to it and the
 anchor of each terminal state among its cells. Principal components stay as fitted. Draws are dealt
-out by cell name, so the order of a file does not enter. Shapes: ``c`` cells, ``g`` branches.
+out by cell name, so the order of a file enters by the tolerance of the eigensolver alone. Shapes:
+``c`` cells, ``g`` branches.
 """
 
 from __future__ import annotations
@@ -47,9 +48,9 @@ class Plan:
     persistence: float
 
 
-def graphs_of(manifold: Manifold, k: int) -> list[sp.csr_matrix]:
+def graphs_of(manifold: Manifold) -> list[sp.csr_matrix]:
     """Kernels at the fitted number of neighbours, fewer and more, each connected."""
-    index, main_n = manifold.graph.index, manifold.main_n
+    index, k, main_n = manifold.graph.index, manifold.graph.k, manifold.main_n
     most = min(round(MORE * k), len(main_n))
     near_nk = index.search(index.x_nd, most)
     kernels = [manifold.weights_cc]

@@ -84,7 +84,7 @@ class Branching(GraphRepresentation):
         plan = self._walk(kernel_cc, z_cd, root, ends, rank_c)
         support: list[float] = []
         if c.n_bootstraps:
-            kernels = graphs_of(self.manifold, c.n_neighbors)
+            kernels = graphs_of(self.manifold)
             spread_cg, share_g = bootstrap(plan, kernels, repeats=c.n_bootstraps, seed=c.seed)
             weak_g = _unsupported(share_g, c.min_support)
             if ends.found and len(weak_g):

@@ -12,7 +12,7 @@ import numpy as np
 import tyro
 from anndata import AnnData
 
-from representations.base import Representation, Statistics
+from representations.base import Representation, Statistics, drop_placed
 from representations.console import say_remarks
 from representations.coverage import MIN_GENE_SHARE, min_gene_share, missing_blocks
 from representations.errors import InputError, naming
@@ -139,6 +139,7 @@ def transform(
         representation.annotate(clean, statistics=statistics, key_added=key)
     if key in adata.obsm:
         remarks.append(f"obsm[{key!r}] of the query is replaced")
+    drop_placed(adata, key)
     for made in {key, Obsm.spread(key)} & set(clean.obsm):
         adata.obsm[made] = clean.obsm[made]
     for column in {Obs.reached(key), Obs.confidence(key)} & set(clean.obs):

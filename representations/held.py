@@ -46,5 +46,11 @@ class Held:
 
 def told(values_n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Rows of which something is said, and what, as text."""
-    rows = np.flatnonzero(~pd.isna(values_n))
-    return rows, values_n[rows].astype(str)
+    rows = np.flatnonzero(has_value(pd.Series(values_n)))
+    return rows, np.asarray(values_n)[rows].astype(str)
+
+
+def has_value(values: pd.Series) -> np.ndarray:
+    """Which cells are told something: neither nan nor an empty text."""
+    told_n: np.ndarray = (values.notna() & (values.astype(str) != "")).to_numpy(dtype=bool)
+    return told_n

@@ -14,10 +14,11 @@ import numpy as np
 from anndata import AnnData
 
 from representations import registry
-from representations.base import Coordinates, FitRecord, Representation, Statistics
+from representations.base import Coordinates, FitRecord, Representation, Statistics, current
 from representations.coverage import may_miss_blocks
 from representations.errors import InputError
-from representations.integrated_config import IntegratedConfig
+from representations.integrated_config import IntegratedConfig, check_names
+from representations.rebuilt import rebuilt
 from representations.registry import register
 from representations.robust import Scale, match_columns
 from representations.saved import part, prefixed
@@ -55,6 +56,7 @@ class Integrated(Representation):
         """``fitted`` blocks, by name, are taken as they are: fit on the cells they have seen."""
         super().__init__(config)
         self.fitted = dict(fitted or {})
+        check_names("fitted", self.fitted, self.config.blocks)
         taken = {name: rep.config for name, rep in self.fitted.items()}
         self.config = replace(self.config, configs={**self.config.configs, **taken})
         self._start()
@@ -199,8 +201,8 @@ class Integrated(Representation):
     def _load_state(self, state: dict[str, np.ndarray]) -> None:
         for i, (name, rep) in enumerate(self.parts.items()):
             about = self.record.facts["blocks"][name]
-            about = {k: tuple(v) if isinstance(v, list) else v for k, v in about.items()}
-            rep._record = FitRecord(cells=self.record.cells, **about)
+            record = rebuilt(FitRecord, {**about, "cells": self.record.cells})
+            rep._record = current(type(rep), record)
             rep._load_state(part(f"{i}.block", state))
             self.scales[name] = Scale(**part(f"{i}.scale", state))
 

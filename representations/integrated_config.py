@@ -52,7 +52,7 @@ class IntegratedConfig:
             raise InputError(f"clip={self.clip} keeps nothing: give robust deviations, like 10")
         # Those filled in for blocks that are named no longer go with them; set ones are a mistake.
         kept = {name: given for name, given in self.configs.items() if not self._left(name, given)}
-        _check_names("configs", kept, self.blocks)
+        check_names("configs", kept, self.blocks)
         configs = {name: _config(name, kept.get(name)) for name in self.blocks}
         object.__setattr__(self, "configs", configs)
         if isinstance(self.weights, str) and self.weights not in get_args(Rule):
@@ -60,12 +60,13 @@ class IntegratedConfig:
                 f"weights={self.weights!r}: give {', '.join(get_args(Rule))} or a dict"
             )
         if not isinstance(self.weights, str):
-            _check_names("weights", self.weights, self.blocks)
+            check_names("weights", self.weights, self.blocks)
         _ = self.shares(dict.fromkeys(self.blocks, 1))
 
     def _left(self, name: str, given: Any) -> bool:
         """Whether it is a configuration that nobody set, of a block that is none here."""
-        return name not in self.blocks and not isinstance(given, dict) and given == type(given)()
+        gone = name in registry.names() and name not in self.blocks
+        return gone and bool(given == registry.get(name).Config())
 
     def shares(self, widths: Mapping[str, int]) -> dict[str, float]:
         """Weights that sum to 1, of blocks with so many columns."""
@@ -84,7 +85,8 @@ class IntegratedConfig:
         return {name: weight / total for name, weight in weights.items()}
 
 
-def _check_names(what: str, given: Mapping[str, Any], blocks: tuple[str, ...]) -> None:
+def check_names(what: str, given: Mapping[str, Any], blocks: tuple[str, ...]) -> None:
+    """Refuse names that are none of the blocks."""
     foreign = sorted(set(given) - set(blocks))
     if foreign:
         raise InputError(f"{what}: {', '.join(foreign)} is none of the blocks {', '.join(blocks)}")

@@ -16,7 +16,7 @@ from faiss.contrib.big_batch_search import big_batch_search
 
 EXACT_UP_TO = 20_000
 RECALL = 0.993  # of the sample that sets how many lists are searched
-SAMPLE, TUNED_K = 500, 15
+SAMPLE, TUNED_K = 500, 14
 MANY = 1000  # cells from which searching list by list, not cell by cell, is quicker
 KMEANS = {"niter": 8, "max_points_per_centroid": 64, "seed": 0}
 

@@ -55,7 +55,7 @@ class Manifold:
         self.main_n = part_n == np.bincount(part_n).argmax()
         return {
             "knn_backend": self.graph.index.backend,
-            "knn_recall": self.graph.index.recall(self.graph.k),
+            "knn_recall": self.graph.index.recall(self.graph.k - 1),
             "graph_components": int(n_parts),
             "unreached": int((~self.main_n).sum()),
         }
@@ -118,6 +118,7 @@ class GraphRepresentation(Representation):
 
     Config = GraphConfig
     revision = 2
+    made_of = ("pca",)
     config: GraphConfig
 
     def __init__(self, config: GraphConfig | None = None) -> None:

@@ -15,6 +15,7 @@ from representations.assess import assess
 from representations.assess_config import AssessConfig, check
 from representations.console import say_remarks
 from representations.errors import InputError, naming
+from representations.held import has_value
 from representations.output import check_folder
 from representations.query import prepare, read_h5ad
 from representations.registry import get, names
@@ -100,7 +101,13 @@ def _figures(
             if only:
                 raise InputError(f"{name}: {error}") from error
             left_out[name] = str(error)
-            say_remarks([f"{name} is left out: {error}"])
+        except Exception as error:  # a stranger's code may raise anything, and takes no other along
+            if only:
+                raise
+            first = (str(error) or "no message").splitlines()[0]
+            left_out[name] = f"{type(error).__name__}: {first}"
+        if name in left_out:
+            say_remarks([f"{name} is left out: {left_out[name]}"])
     if not tables:
         name, reason = next(iter(left_out.items()))
         raise InputError(f"no representation can be fitted; the reason for {name}: {reason}")
@@ -109,7 +116,7 @@ def _figures(
 
 def _unlabelled(clean: AnnData, *columns: str | None) -> list[str]:
     """Cells without a value, as remarks."""
-    missing = {key: int(clean.obs[key].isna().sum()) for key in columns if key is not None}
+    missing = {key: int((~has_value(clean.obs[key])).sum()) for key in columns if key is not None}
     return [
         f"{n} of {clean.n_obs} cells have no value in obs[{key!r}]: its figures leave them out"
         for key, n in missing.items()

@@ -29,8 +29,8 @@ def digest(value: Any) -> bytes:
             found.update(repr(key).encode() + digest(value[key]))
     elif isinstance(value, pd.DataFrame):
         found.update(repr(list(zip(value.columns, map(str, value.dtypes), strict=True))).encode())
-        rows = pd.util.hash_pandas_object(value, index=True)  # a number a row, of all its columns
-        found.update(rows.to_numpy().tobytes())
+        for values in (value.index, *(value.iloc[:, i] for i in range(value.shape[1]))):
+            found.update(_values(values))
     elif sp.issparse(value):
         rows = value.tocsr()
         if not rows.has_sorted_indices:  # the order of the entries of a row says nothing
@@ -41,9 +41,17 @@ def digest(value: Any) -> bytes:
     elif isinstance(value, np.ndarray) and not value.dtype.hasobject:
         found.update(repr((value.shape, str(value.dtype))).encode())
         found.update(_bytes(value))
+    elif isinstance(value, np.ndarray | pd.Series | pd.Index):
+        found.update(_values(value))
     else:
         found.update(repr(value).encode())
     return found.digest()
+
+
+def _values(values: Any) -> bytes:
+    """All of them, where a repr would leave out the middle; the order of categories too."""
+    ordered = values.cat.categories.tolist() if hasattr(values, "cat") else []
+    return repr((ordered, np.asarray(values).tolist())).encode()
 
 
 def _bytes(array: np.ndarray) -> memoryview:

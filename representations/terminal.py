@@ -109,7 +109,7 @@ def labelled(
         raise InputError(f"groups={column!r} is no column of adata.obs: give one of them, or None")
     values = adata.obs[column]
     label_c = np.where(values.isna(), "", values.astype(str))[main_n]
-    labels = set(values.dropna().astype(str))  # one that no cell of the graph has is refused below
+    labels = set(values.dropna().astype(str)) - {""}  # one outside the graph is refused below
     names = tuple(wanted) or tuple(sorted(labels))
     if not names:
         raise InputError(f"obs[{column!r}] labels no cell of the graph: give another column")
@@ -120,7 +120,7 @@ def labelled(
             has = "one cell" if count else "no cell"
             raise InputError(
                 f"terminal group {name!r} of obs[{column!r}] has {has} in the graph: give a "
-                "group with at least 2, or leave it out of terminals"
+                "group with at least 2, or name the others in terminals"
             )
     if (branch_c != TRANSIENT).all():
         raise InputError(

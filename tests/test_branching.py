@@ -365,7 +365,7 @@ def test_terminal_cells_are_known_among_others_by_their_rows(directed):
 
 
 def test_the_bootstrap_takes_fewer_and_more_neighbours(directed):
-    kernels = graphs_of(directed.manifold, SMALL.n_neighbors)
+    kernels = graphs_of(directed.manifold)
     x_nd, main_n = directed.manifold.graph.index.x_nd, directed.manifold.main_n
     assert len(kernels) == 3
     for kernel, k in zip(kernels, (15, 10, 22), strict=True):
@@ -379,10 +379,16 @@ def test_a_smaller_number_that_would_cut_the_graph_is_not_taken():
     x_nd = np.concatenate([rng.normal(size=(12, 3)), rng.normal(size=(12, 3)) + 30])
     manifold = SimpleNamespace(graph=fuzzy_graph(x_nd.astype(np.float32), k=18))
     manifold.main_n, manifold.weights_cc = np.ones(24, dtype=bool), manifold.graph.weights_nn
-    kernels = graphs_of(manifold, 18)
-    assert all(connected_components(kernel, directed=False)[0] == 1 for kernel in kernels)
-    apart = fuzzy_graph(x_nd.astype(np.float32), k=12).weights_nn
-    assert connected_components(apart, directed=False)[0] == 2
+    kernels = graphs_of(manifold)
+    assert len(kernels) == 3
+    number = next(k for k in range(12, 18) if parts_of(x_nd, k) == 1)
+    assert parts_of(x_nd, 12) == 2
+    assert abs(kernels[1] - fuzzy_graph(x_nd.astype(np.float32), k=number).weights_nn).max() < 1e-6
+
+
+def parts_of(x_nd: np.ndarray, k: int) -> int:
+    graph = fuzzy_graph(x_nd.astype(np.float32), k=k)
+    return connected_components(graph.weights_nn, directed=False)[0]
 
 
 def test_no_bootstrap_no_confidence(train, tmp_path):
@@ -454,6 +460,11 @@ def test_groups_that_cannot_be_used_are_named(train):
     assert "'lonely' of obs['state'] has" in refusal(lost, groups="state")
     assert "no column" in refusal(adata, groups="stat")
     assert "every cell" in refusal(adata, groups="arm")
+    gaps = np.array(["end"] * 20 + ["tip"] * 20 + [""] * (adata.n_obs - 40), dtype=object)
+    gaps[50:70] = None
+    adata.obs["gaps"] = gaps  # an empty text is no label either
+    rep = Branching(replace(SMALL, groups="gaps", n_bootstraps=0)).fit(adata)
+    assert rep.record.facts["branches"] == ["end", "tip"]
     adata.obs["blank"] = None
     assert "labels no cell" in refusal(adata, groups="blank")
 

@@ -190,14 +190,19 @@ def test_values_out_of_bounds_are_clipped_and_counted():
     assert rep.record.facts["clipped_share"] == {"mine": 0.0, "yours": 0.0}
 
 
-def test_what_was_clipped_is_said_of_every_query(tmp_path):
+def test_a_fit_of_what_is_no_block_is_refused():
+    with pytest.raises(InputError, match="fitted: mine is none of the blocks yours"):
+        Integrated(IntegratedConfig(blocks=("yours",)), fitted={"mine": Genes().fit(cells())})
+
+
+def test_what_was_clipped_is_said_of_every_query():
     rep, query = Integrated(config(clip=3.0)).fit(cells()), cells(50, seed=1)
     query.X[:7, 0] = 1e6
     rep.annotate(query)
     (note,) = [note for note in query.uns["X_integrated"]["notes"] if "'mine'" in note]
     assert "of 200 values" in note
     assert "clipped to 3 robust deviations" in note
-    assert rep.place(cells(), statistics="train").notes == () or rep.clipped(cells()).sum() > 0
+    assert Integrated(config(clip=1e9)).fit(cells()).place(query).notes == ()
 
 
 def test_a_block_that_cannot_place_a_query_is_left_out_where_that_is_allowed(monkeypatch):

@@ -26,7 +26,7 @@ from representations.errors import InputError
 from representations.held import Figure, Held
 from representations.pca import Pca, PcaConfig
 from representations.preprocess import PreprocessConfig
-from representations.snapshot import snapshot
+from representations.snapshot import digest, snapshot
 
 CONFIG = PcaConfig(n_components=4, preprocess=PreprocessConfig(n_top_genes=100))
 SMALL = AssessConfig(folds=3, k=5)
@@ -488,6 +488,29 @@ def test_a_snapshot_sees_what_has_changed_and_nothing_else(part):
     changes()[part](adata)
     after = snapshot(adata)
     assert [name for name in before if before[name] != after[name]] == [part]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        np.array([[i] for i in range(5000)] + [None], dtype=object),
+        pd.Series(np.arange(5000)),
+        pd.DataFrame({"lists": [[i] for i in range(5000)]}),
+    ],
+    ids=["objects", "series", "lists in a table"],
+)
+def test_a_digest_sees_the_middle_of_what_a_repr_shortens(values):
+    changed = values.copy()
+    where = changed if isinstance(changed, np.ndarray) else changed.iloc
+    where[2500] = where[2499]
+    assert digest(values) == digest(values.copy()) != digest(changed)
+
+
+def test_a_digest_sees_the_order_of_categories():
+    first, second = (
+        pd.DataFrame({"x": pd.Categorical(["a"], c)}) for c in (["a", "b"], ["b", "a"])
+    )
+    assert digest(first) != digest(second)
 
 
 def test_a_snapshot_makes_nothing_dense():

@@ -91,6 +91,24 @@ def test_a_representation_that_cannot_be_fitted_takes_no_other_with_it(train, br
         main(short("--overwrite"))
 
 
+def test_a_report_outlives_a_stranger_that_breaks(train, monkeypatch, capsys):
+    def breaks(*_: object) -> None:
+        raise ValueError("two\nlines")
+
+    monkeypatch.setattr(registry, "names", lambda: ("pca", "diffmap"))
+    monkeypatch.setattr("representations.quality_cli.names", lambda: ("pca", "diffmap"))
+    monkeypatch.setattr(registry.get("diffmap"), "_fit", breaks)
+    main(["report", str(train), "-o", "out", "--folds", "2", "--k", "5"])
+    assert "diffmap is left out: ValueError: two\n" in capsys.readouterr().err
+    assert set(pd.read_csv("out/quality.csv")["representation"]) == {"pca"}
+
+
+@pytest.mark.parametrize(("name", "value"), [("k", 0), ("cells", 0), ("seed", -1), ("folds", 1)])
+def test_a_judgement_of_nothing_is_refused(name, value):
+    with pytest.raises(InputError, match=f"{name}={value}: give"):
+        AssessConfig(**{name: value})
+
+
 def test_the_page_names_those_left_out_beside_its_legend(train):
     table = assess(query.prepare(query.read_h5ad(train))[0], ["pca"], config=AssessConfig(k=5))
     title, left = "T" * 60, dict.fromkeys(registry.names(), "no")

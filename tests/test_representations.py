@@ -530,6 +530,15 @@ def test_annotate_honours_key_added_and_copy(name):
     np.testing.assert_array_equal(copy.obsm["mine"], rep.transform(adata, statistics="own"))
 
 
+def test_annotate_leaves_nothing_of_an_earlier_placement():
+    adata = cells(50, seed=4)
+    fitted("branch").annotate(adata, key_added="mine")
+    assert "mine_spread" in adata.obsm
+    fitted("pca").annotate(adata, key_added="mine")
+    assert list(adata.obsm) == ["mine"]
+    assert list(adata.obs) == ["cell_type", "mine_reached"]
+
+
 @every
 def test_annotate_takes_a_view(name):
     adata = cells(50, seed=4)
@@ -701,6 +710,22 @@ def test_a_damaged_folder_is_refused(name, file, harm, tmp_path):
 
 
 @every
+def test_what_an_earlier_revision_saved_is_refused(name, tmp_path, monkeypatch):
+    fitted(name).save(tmp_path)
+    monkeypatch.setattr(kind(name), "revision", kind(name).revision + 1)
+    with pytest.raises(InputError, match="fit it again") as error:
+        registry.load(tmp_path)
+    assert name in line(error)
+
+
+def test_a_block_of_an_earlier_revision_is_refused(tmp_path, monkeypatch):
+    fitted("integrated").save(tmp_path)
+    monkeypatch.setattr(kind("diffmap"), "revision", 7)
+    with pytest.raises(InputError, match="of 'diffmap', which is at 7"):
+        registry.load(tmp_path)
+
+
+@every
 @pytest.mark.parametrize("drop", ["name", "config", "record", "arrays_sha256"])
 def test_an_incomplete_description_is_refused(name, drop, tmp_path):
     fitted(name).save(tmp_path)
@@ -733,7 +758,7 @@ def test_one_changed_bit_is_noticed(name, tmp_path):
 
 @every
 def test_a_folder_of_another_class_is_refused(name, tmp_path):
-    other = next(n for n in registry.names() if n != name.partition("/")[0])
+    other = next(n for n in registry.names() if n != name)
     fitted(other).save(tmp_path)
     with pytest.raises(InputError, match=f"'{other}'.*'{name}'") as error:
         kind(name).load(tmp_path)
@@ -754,7 +779,6 @@ def test_absent_folders_and_files_in_their_place(name, tmp_path):
 
 @every
 def test_names_are_found_with_and_without_prefix(name):
-    name = name.partition("/")[0]
     assert registry.get(name) is registry.get(f"X_{name}")
     assert registry.get(name).name == name
     assert registry.get(name).__doc__

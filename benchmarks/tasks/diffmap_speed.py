@@ -11,6 +11,7 @@ import numpy as np
 from anndata import AnnData
 
 from benchmarks import datasets, diffmaps
+from benchmarks.method import method
 from benchmarks.peak import first_call, peak_mb
 from benchmarks.suites import Row
 from benchmarks.synthetic import resampled, sized
@@ -62,7 +63,8 @@ class DiffmapSpeed(WithinDataset):
     @classmethod
     def config(cls, row: Row) -> dict[str, Any]:
         """Protocol and size."""
-        return {**asdict(PROTOCOL), "k": diffmaps.K, "cells": cells_of(row), "noise": noise_of(row)}
+        asked = {"k": diffmaps.K, "cells": cells_of(row), "noise": noise_of(row)}
+        return {**asdict(PROTOCOL), **asked, "representation": method(row.representation)}
 
     def run(self, row: Row) -> Outcome:
         """Time both sides in turn in this process, then in processes of their own; memory there."""
