@@ -13,6 +13,7 @@ from tyro.conf import FlagCreatePairsOff, Positional, arg
 from benchmarks import datasets, joint_figure, joint_umap, readme, records, tables
 from benchmarks.datasets import commands
 from benchmarks.figures import write_figures
+from benchmarks.outdated import outdated
 from benchmarks.plots import save_png
 from benchmarks.run import Report, run_suite
 from benchmarks.suites import SEEDS_FULL, SEEDS_QUICK, suites
@@ -83,7 +84,7 @@ def run(
 
 
 def write_tables(*, out: Path = RESULTS, check: bool = False) -> int:
-    """Write tables and figures from records alone.
+    """Write tables and figures from records alone; notes say which of these are out of date.
 
     Args:
         out: Folder with records/; tables/ and figures/ are written beside it.
@@ -91,6 +92,8 @@ def write_tables(*, out: Path = RESULTS, check: bool = False) -> int:
     """
     if not any((out / "records").glob("*")):
         raise InputError(f"{out / 'records'}: holds no records; run a suite first, or give --out")
+    for line in outdated(out / "records"):
+        print(f"note: {line}", file=sys.stderr)
     if not check:
         for path in _write(out):
             print(path)

@@ -1,5 +1,6 @@
 """Tables and the talk figure: aggregation, pairing, determinism, from records alone."""
 
+import re
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from matplotlib.image import imread
 
 from benchmarks import plots, readme, records, stats, tables
+from benchmarks.outdated import outdated
 from benchmarks.ranges import range_of
 from benchmarks.records import MetricValue, Record
 from benchmarks.suites import Versus, suites
@@ -309,3 +311,20 @@ def test_every_committed_figure_lies_in_its_range():
         if not range_of(metric)[0] - 1e-6 <= figure.value <= range_of(metric)[1] + 1e-6
     }
     assert not outside
+
+
+def test_a_record_of_another_configuration_is_named(tmp_path):
+    published = Path(__file__).parents[1] / "results" / "records"
+    whole = sorted((published / "validation").glob("*X_pca*seed0*.json"))[0]
+    (tmp_path / "validation").mkdir()
+    copy = tmp_path / "validation" / whole.name
+    copy.write_bytes(whole.read_bytes())
+    assert outdated(tmp_path) == []
+    copy.write_text(re.sub(r'"config_hash": "\w+"', '"config_hash": "other"', copy.read_text()))
+    (told,) = outdated(tmp_path)
+    assert told.startswith("validation: 1 of 1 records")
+    assert whole.name in told
+
+
+def test_no_committed_record_is_out_of_date():
+    assert outdated(Path(__file__).parents[1] / "results" / "records") == []
