@@ -96,7 +96,7 @@ BAD = {
     "a terminal group with one cell": Bad(
         name="branch", config=lambda: BranchConfig(groups="kind", terminals=("alone",), pca=PCA),
         settings=("groups=kind", "terminals=alone", *SET),
-        says=("'alone' of obs['kind']", "one cell", "leave it out"),
+        says=("'alone' of obs['kind']", "one cell", "name the others"),
     ),
     "no counts for scVI": Bad(
         name="scvi", config=ScviConfig, cells=normalised, says=("X holds fractions", "put them in"),
