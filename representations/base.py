@@ -15,7 +15,7 @@ import numpy as np
 from anndata import AnnData
 
 from representations.coverage import genes_here
-from representations.errors import InputError
+from representations.errors import InputError, OutdatedError
 from representations.keys import Obs, Obsm
 from representations.provenance import distribution_of
 from representations.rebuilt import rebuilt
@@ -229,15 +229,17 @@ class Representation(ABC):
             rep = cls(rebuilt(cls.Config, meta["config"]))
             rep._record = current(cls, rebuilt(FitRecord, meta["record"]))
             rep._load_state(state)
+        except OutdatedError as error:
+            raise InputError(f"{folder}: {error}") from error
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise damaged(folder, f"{type(error).__name__}: {error}") from error
         return rep
 
 
 def current(kind: type[Representation], record: FitRecord) -> FitRecord:
-    """The record; ``InputError`` where it is of another revision, which places cells elsewhere."""
+    """The record; ``OutdatedError`` where it is of another revision, placing cells elsewhere."""
     if record.revision != kind.revision:
-        raise InputError(
+        raise OutdatedError(
             f"saved by revision {record.revision} of {kind.name!r}, which is at {kind.revision} "
             "and places cells elsewhere: fit it again"
         )

@@ -14,6 +14,10 @@ class InputError(ValueError):
     """
 
 
+class OutdatedError(InputError):
+    """What an earlier revision saved: whole, and of no use any more."""
+
+
 @contextmanager
 def naming(source: str | Path) -> Iterator[None]:
     """Put the name of a file, or of a key in it, before the text of an ``InputError``."""

@@ -715,14 +715,17 @@ def test_what_an_earlier_revision_saved_is_refused(name, tmp_path, monkeypatch):
     monkeypatch.setattr(kind(name), "revision", kind(name).revision + 1)
     with pytest.raises(InputError, match="fit it again") as error:
         registry.load(tmp_path)
-    assert name in line(error)
+    assert line(error).startswith(f"{tmp_path}: saved by revision {kind(name).revision - 1} of")
 
 
 def test_a_block_of_an_earlier_revision_is_refused(tmp_path, monkeypatch):
     fitted("integrated").save(tmp_path)
     monkeypatch.setattr(kind("diffmap"), "revision", 7)
-    with pytest.raises(InputError, match="of 'diffmap', which is at 7"):
+    with pytest.raises(
+        InputError, match="saved by revision 2 of 'diffmap', which is at 7"
+    ) as error:
         registry.load(tmp_path)
+    assert "damaged" not in line(error)
 
 
 @every
