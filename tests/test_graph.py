@@ -4,19 +4,14 @@ from __future__ import annotations
 
 import warnings
 
-import faiss
 import numpy as np
-import pytest
 import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scanpy.neighbors._connectivity import umap as scanpy_connectivities
 from sklearn.neighbors import NearestNeighbors
 
-import representations.graph
-import representations.knn
 from representations.graph import bandwidths, fuzzy_graph, membership
-from representations.knn import SAMPLE, TUNED_K, KnnIndex
 
 with warnings.catch_warnings():  # umap says at import that its Tensorflow part is missing
     warnings.simplefilter("ignore", ImportWarning)
@@ -182,107 +177,3 @@ def test_chunks_do_not_show(monkeypatch):
     monkeypatch.setattr("representations.graph.CHUNK", 33)
     assert largest(graph.extend(new_md) - whole) < 1e-6
     assert graph.extend(new_md[:0]).shape == (0, 400)
-
-
-def test_the_exact_index_has_recall_one():
-    index = KnnIndex(points())
-    assert index.exact
-    assert index.backend == "faiss exact"
-    assert index.recall(K) == 1.0
-    np.testing.assert_array_equal(
-        np.sort(index.search(points(), K)), np.sort(exact_neighbours(points(), K)[1])
-    )
-
-
-def test_the_approximate_index_reports_its_recall():
-    x_nd = points(1500, 10)
-    index = KnnIndex(x_nd, exact_up_to=100)
-    assert not index.exact
-    assert "IVF" in index.backend
-    truth = exact_neighbours(x_nd, K)[1]
-    found = index.search(x_nd, K)
-    share = np.mean([np.isin(f, t).mean() for f, t in zip(found, truth, strict=True)])
-    assert share >= 0.98
-    assert index.recall(K, sample=1500) == pytest.approx(share, abs=1e-3)
-    graph, exact = fuzzy_graph(x_nd, k=K, exact_up_to=100), fuzzy_graph(x_nd, k=K)
-    assert abs(graph.weights_nn - exact.weights_nn).sum() < 0.05 * exact.weights_nn.sum()
-
-
-def test_searching_list_by_list_finds_what_searching_cell_by_cell_does(monkeypatch, capsys):
-    x_nd = points(2000, 10)
-    index = KnnIndex(x_nd, exact_up_to=100)
-    together = index.search(x_nd, K)
-    monkeypatch.setattr(representations.knn, "MANY", len(x_nd) + 1)
-    one_by_one = index.search(x_nd, K)
-    np.testing.assert_array_equal(np.sort(together), np.sort(one_by_one))
-    assert capsys.readouterr().out == ""
-
-
-def test_lists_too_short_for_k_are_made_up_for():
-    """Five cells a list, one list searched: the rest comes from an exact search."""
-    x_nd = points(300)
-    index = KnnIndex(x_nd, exact_up_to=100)
-    index._index.nprobe = 1
-    found = index.search(x_nd[:50], 60)
-    truth = exact_neighbours(x_nd, 60)[1][:50]
-    short_n = [len(np.intersect1d(f, t)) for f, t in zip(found, truth, strict=True)]
-    assert found.min() >= 0
-    assert max(short_n) == 60
-
-
-def test_more_lists_are_searched_where_neighbours_are_harder_to_find():
-    rng = np.random.default_rng(0)
-    flat, round_ = (rng.normal(size=(3000, 30)) * scale for scale in (np.eye(30)[0] + 0.01, 1.0))
-    easy, hard = (KnnIndex(x, exact_up_to=100) for x in (flat, round_))
-    assert easy._index.nprobe < hard._index.nprobe
-    assert min(easy.recall(K), hard.recall(K)) >= 0.99
-
-
-def test_a_bad_index_says_so():
-    x_nd = points(500)
-    index = KnnIndex(x_nd, exact_up_to=100)
-    index._index = KnnIndex(x_nd[::-1])._index
-    assert index.recall(K) < 0.5
-
-
-def test_the_approximate_index_is_repeatable_and_leaves_the_threads_alone():
-    before = faiss.omp_get_max_threads()
-    x_nd = points(1500, 10)
-    first, second = (KnnIndex(x_nd, exact_up_to=100).search(x_nd, K) for _ in range(2))
-    np.testing.assert_array_equal(first, second)
-    assert faiss.omp_get_max_threads() == before
-
-
-def test_an_index_that_comes_back_short_is_completed():
-    index = KnnIndex(points(200), exact_up_to=100)
-
-    class Short:
-        def search(self, query_md, k):
-            near_mk = np.tile(np.arange(k), (len(query_md), 1))
-            near_mk[1, 1:] = -1
-            return None, near_mk
-
-    index._index = Short()
-    near = index.search(points(200)[:3], K)
-    np.testing.assert_array_equal(near[[0, 2]], [np.arange(K)] * 2)
-    np.testing.assert_array_equal(np.sort(near[1]), np.sort(exact_neighbours(points(200), K)[1][1]))
-
-
-@pytest.mark.parametrize("recall", [0.7, 0.9, 0.99])
-def test_as_few_lists_are_searched_as_hold_the_share_asked_for(recall):
-    """By trying each number in turn, on the same sample."""
-    x_nd = points(1200)
-    index = KnnIndex(x_nd, exact_up_to=100)
-    quantizer, n_lists = index._index.quantizer, index._index.nlist
-    found = index._lists_for(recall, quantizer, n_lists)
-    query_sd = index._sample(SAMPLE, seed=1)
-    true_sk = index._exactly(query_sd, TUNED_K + 1)[:, 1:]
-    shares = []
-    for n_probe in (found - 1, found):
-        index._index.nprobe = max(n_probe, 1)
-        near_sk = index._index.search(query_sd, TUNED_K + 1)[1]
-        shares.append(
-            np.mean([np.isin(t, n).mean() for t, n in zip(true_sk, near_sk, strict=True)])
-        )
-    assert shares[1] >= recall
-    assert found == 1 or shares[0] < recall
