@@ -60,20 +60,20 @@ SIDES: dict[str, Callable[..., Any]] = {"ours": ours, "scanpy": with_scanpy}
 
 
 @contextmanager
-def one_thread() -> Iterator[None]:
-    """Both sides on one core: what the figures compare is work, not machines.
+def threads(count: int) -> Iterator[None]:
+    """Both sides on so many cores.
 
     numba needs no limit here: scanpy asks it for ``settings.n_jobs``, one unless changed.
     """
-    before, sc.settings.n_jobs = sc.settings.n_jobs, 1
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
+    jobs, torchs = sc.settings.n_jobs, torch.get_num_threads()
+    sc.settings.n_jobs = count
+    torch.set_num_threads(count)
     try:
-        with threadpool_limits(1):
+        with threadpool_limits(count):
             yield
     finally:
-        sc.settings.n_jobs = before
-        torch.set_num_threads(threads)
+        sc.settings.n_jobs = jobs
+        torch.set_num_threads(torchs)
 
 
 def warm_up(x_nd: np.ndarray, *, n_components: int, sides: Sequence[str] = tuple(SIDES)) -> None:
@@ -82,7 +82,7 @@ def warm_up(x_nd: np.ndarray, *, n_components: int, sides: Sequence[str] = tuple
     Above 4,096 cells scanpy searches with pynndescent, which a small call would not compile.
     """
     x_nd = x_nd[:WARM_CELLS]
-    with one_thread():
+    with threads(1):
         for side in sides:
             SIDES[side](x_nd, n_components=n_components, seed=0)
         if "scanpy" in sides:

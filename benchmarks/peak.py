@@ -13,12 +13,14 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.diffmaps import SIDES, one_thread, warm_up
+from benchmarks.diffmaps import SIDES, threads, warm_up
 
 MB = 1e6
 
 
-def peak_mb(side: str, x_nd: np.ndarray, *, n_components: int, seed: int = 0) -> float:
+def peak_mb(
+    side: str, x_nd: np.ndarray, *, n_components: int, seed: int = 0, cores: int = 1
+) -> float:
     """Megabytes that a call adds at its peak to what its process held before, JIT warm.
 
     Parameters
@@ -26,19 +28,23 @@ def peak_mb(side: str, x_nd: np.ndarray, *, n_components: int, seed: int = 0) ->
     side
         Name in :data:`benchmarks.diffmaps.SIDES`.
     """
-    return _alone("memory", side, x_nd, n_components, seed)
+    return _alone("memory", side, x_nd, n_components, seed, cores)
 
 
-def first_call(side: str, x_nd: np.ndarray, *, n_components: int, seed: int = 0) -> float:
+def first_call(
+    side: str, x_nd: np.ndarray, *, n_components: int, seed: int = 0, cores: int = 1
+) -> float:
     """Seconds of the first call in a process, everything imported, nothing compiled."""
-    return _alone("seconds", side, x_nd, n_components, seed)
+    return _alone("seconds", side, x_nd, n_components, seed, cores)
 
 
-def _alone(what: str, side: str, x_nd: np.ndarray, n_components: int, seed: int) -> float:
+def _alone(
+    what: str, side: str, x_nd: np.ndarray, n_components: int, seed: int, cores: int
+) -> float:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "x.npy"
         np.save(path, x_nd)
-        words = [what, side, str(path), str(n_components), str(seed)]
+        words = [what, side, str(path), str(n_components), str(seed), str(cores)]
         found = subprocess.run(  # noqa: S603 - this interpreter, this module
             [sys.executable, "-m", "benchmarks.peak", *words],
             capture_output=True, text=True, check=False,
@@ -48,20 +54,22 @@ def _alone(what: str, side: str, x_nd: np.ndarray, n_components: int, seed: int)
     return float(found.stdout.split()[-1])
 
 
-def added_mb(side: str, x_nd: np.ndarray, *, n_components: int, seed: int) -> float:
+def added_mb(side: str, x_nd: np.ndarray, *, cores: int, n_components: int, seed: int) -> float:
     """The same in this process, which should have done nothing else."""
     warm_up(x_nd, n_components=n_components, sides=(side,))
     with contextlib.suppress(OSError):  # Linux: the peak so far is forgotten
         Path("/proc/self/clear_refs").write_text("5")
     before = peak_bytes()
-    with one_thread():
+    with threads(cores):
         SIDES[side](x_nd, n_components=n_components, seed=seed)
     return (peak_bytes() - before) / MB
 
 
-def seconds_of_first_call(side: str, x_nd: np.ndarray, *, n_components: int, seed: int) -> float:
+def seconds_of_first_call(
+    side: str, x_nd: np.ndarray, *, cores: int, n_components: int, seed: int
+) -> float:
     """The same in this process, which should have done nothing else."""
-    with one_thread():
+    with threads(cores):
         started = time.perf_counter()
         SIDES[side](x_nd, n_components=n_components, seed=seed)
         return time.perf_counter() - started
@@ -81,7 +89,8 @@ def peak_bytes() -> int:
 
 
 if __name__ == "__main__":
-    what, side, path, n_components, seed = sys.argv[1:]
+    what, side, path, *numbers = sys.argv[1:]
+    n_components, seed, cores = map(int, numbers)
     measure = {"memory": added_mb, "seconds": seconds_of_first_call}[what]
     x_nd = np.load(path, allow_pickle=False)
-    print(measure(side, x_nd, n_components=int(n_components), seed=int(seed)))
+    print(measure(side, x_nd, cores=cores, n_components=n_components, seed=seed))

@@ -82,13 +82,13 @@ class FuzzyGraph:
         through = _pattern(near_mk[:, :REVERSE_THROUGH], n) @ (self.weights_nn > 0)
         both = sp.coo_matrix(through.astype(bool) + _pattern(near_mk, n).astype(bool))
         dist = _distances(query_md, self.index.x_nd, both.row, both.col)
-        forward = membership(dist, rho_m[both.row], sigma_m[both.row])
-        forward[dist > dist_mk[both.row, -1]] = 0.0
-        reverse = membership(dist, self.rho_n[both.col], self.sigma_n[both.col])
-        reverse[dist > self.radius_n[both.col]] = 0.0
+        ahead, back = dist <= dist_mk[both.row, -1], dist <= self.radius_n[both.col]
+        tied = (ahead | back) & (dist_mk[both.row, 0] <= self.radius_n.max())
+        row, col, dist = both.row[tied], both.col[tied], dist[tied]
+        forward = membership(dist, rho_m[row], sigma_m[row]) * ahead[tied]
+        reverse = membership(dist, self.rho_n[col], self.sigma_n[col]) * back[tied]
         weight = forward + reverse - forward * reverse
-        weight[dist_mk[both.row, 0] > self.radius_n.max()] = 0.0
-        kernel = sp.csr_matrix((weight, (both.row, both.col)), shape=both.shape)
+        kernel = sp.csr_matrix((weight, (row, col)), shape=both.shape)
         kernel.eliminate_zeros()
         return kernel
 

@@ -5,15 +5,18 @@ from functools import partial
 import numpy as np
 import pandas as pd
 import pytest
+import scanpy as sc
 import scipy.sparse as sp
+import torch
 from anndata import AnnData
+from threadpoolctl import threadpool_info
 
 from benchmarks import datasets, diffmaps, peak, records, tables
 from benchmarks.run import run_suite
 from benchmarks.suites import Row, suites
 from benchmarks.synthetic import jittered, resampled, sized
 from benchmarks.tasks import diffmap_speed, tasks
-from benchmarks.tasks.diffmap_speed import DiffmapSpeed, Protocol, cells_of, noise_of
+from benchmarks.tasks.diffmap_speed import DiffmapSpeed, Protocol, cells_of, noise_of, threads_of
 from benchmarks.terminal import show_suite
 from benchmarks.timing import in_turn, timing_metrics
 from representations.diffusion import diffusion_basis
@@ -187,8 +190,12 @@ def test_the_suite_is_known_and_quick_is_the_real_cells():
         for rows in (suite.rows, suite.select("quick"))
     )
     assert [cells_of(one) for one in quick] == [6310]
-    sizes = [(cells_of(one), noise_of(one)) for one in full]
-    assert sizes == [(5000, None), (6310, None), (50_000, None), (200_000, None), (50_000, 0.5)]
+    sizes = [(cells_of(one), noise_of(one), threads_of(one)) for one in full]
+    assert sizes == [
+        (5000, None, 1), (6310, None, 1), (50_000, None, 1), (200_000, None, 1), (50_000, 0.5, 1),
+        (50_000, None, 2),
+    ]  # fmt: skip
+    assert [DiffmapSpeed.config(one)["threads"] for one in full[-2:]] == [1, 2]
     assert tasks.get("diffmap_speed") is DiffmapSpeed
     assert DiffmapSpeed.config(suite.rows[4])["noise"] == 0.5
 
@@ -199,9 +206,24 @@ def test_a_row_without_a_size_is_refused(bad):
         cells_of(bad)
 
 
-def test_noise_is_a_number():
+def test_noise_is_a_number_and_threads_are_counted():
     with pytest.raises(InputError, match="noise='much'"):
         noise_of(row(10, noise="much"))
+    for count in (0, "all"):
+        with pytest.raises(InputError, match=f"threads={count!r}"):
+            threads_of(row(10, threads=count))
+
+
+def test_both_sides_get_the_cores_asked_for_and_give_them_back():
+    def now() -> tuple[int, ...]:
+        pools = (pool["num_threads"] for pool in threadpool_info())
+        return sc.settings.n_jobs, torch.get_num_threads(), *pools
+
+    before = now()
+    for count in (1, 2):
+        with diffmaps.threads(count):
+            assert set(now()) == {count}
+    assert now() == before
 
 
 def test_speed_stays_within_a_data_set():

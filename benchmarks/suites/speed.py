@@ -11,6 +11,7 @@ SIZES: tuple[tuple[dict[str, int | str], bool], ...] = (
     ({"cells": 50_000}, False),
     ({"cells": 200_000}, False),
     ({"cells": 50_000, "noise": "0.5"}, False),
+    ({"cells": 50_000, "threads": 2}, False),
 )
 
 
@@ -48,7 +49,8 @@ def _speed() -> Suite:
         )
         + _lineage(),
         note=(
-            "Both sides run on one core of the processor named in the records, in turn, JIT warm; "
+            "Both sides run on one core of the processor named in the records (`threads`: on more, "
+            "scanpy with as many `n_jobs`), in turn, JIT warm; "
             "seconds and rates are medians of six repeats with their range (200,000 cells: one "
             "run), `time_ratio` is ours over scanpy's (below 1: ours is faster). `fresh_`: the "
             "first call of a process, imports done, nothing compiled; three repeats. Peak memory "

@@ -56,7 +56,7 @@ PROTOCOL = Protocol()
 
 @tasks.register("diffmap_speed")
 class DiffmapSpeed(WithinDataset):
-    """Time, peak memory and agreement of the diffusion map with scanpy's, on one core."""
+    """Time, peak memory and agreement of the diffusion map with scanpy's, on the same cores."""
 
     told = "speed is measured within"
 
@@ -64,11 +64,12 @@ class DiffmapSpeed(WithinDataset):
     def config(cls, row: Row) -> dict[str, Any]:
         """Protocol and size."""
         asked = {"k": diffmaps.K, "cells": cells_of(row), "noise": noise_of(row)}
+        asked["threads"] = threads_of(row)
         return {**asdict(PROTOCOL), **asked, "representation": method(row.representation)}
 
     def run(self, row: Row) -> Outcome:
         """Time both sides in turn in this process, then in processes of their own; memory there."""
-        n, sides = cells_of(row), tuple(diffmaps.SIDES)
+        n, cores, sides = cells_of(row), threads_of(row), tuple(diffmaps.SIDES)
         x_nd = sized(self.pcs_nd, n, noise=noise_of(row), seed=self.seed)
         query_md = resampled(self.pcs_nd, PROTOCOL.queries, self.seed + 1)
         basis: dict[str, Any] = {"n_components": PROTOCOL.n_components}
@@ -77,7 +78,7 @@ class DiffmapSpeed(WithinDataset):
         calls = {
             side: partial(diffmaps.SIDES[side], x_nd, seed=self.seed, **basis) for side in sides
         }
-        with diffmaps.one_thread():
+        with diffmaps.threads(cores):
             seconds, results = in_turn(calls, often)
             (graph, own), theirs = results["ours"], results["scanpy"]
             more = {"place": lambda: own.place(graph.extend(query_md))}
@@ -86,14 +87,17 @@ class DiffmapSpeed(WithinDataset):
                 more |= {"fit_transform": self._fit_transform, "transform": self._transform()}
             seconds |= in_turn(more, PROTOCOL.repeats)[0]
         if n <= PROTOCOL.repeated_up_to:
-            alone = {f"fresh_{side}": partial(first_call, side, x_nd, **basis) for side in sides}
+            alone = {
+                f"fresh_{side}": partial(first_call, side, x_nd, cores=cores, **basis)
+                for side in sides
+            }
             seconds |= told_in_turn(alone, PROTOCOL.fresh)
         metrics = timing_metrics(seconds, n=n, queries=len(query_md))
         if whole:
             new = len(self.adata[1::2])
             metrics["transform_cells_per_s"] = median(new / np.array(seconds["transform"]), new)
         for side in sides:
-            used = peak_mb(side, x_nd, seed=self.seed, **basis)
+            used = peak_mb(side, x_nd, seed=self.seed, cores=cores, **basis)
             metrics[f"peak_mb_{side}"] = exactly(used, n)
         exact = diffmaps.scanpy_on_exact_neighbours(x_nd, seed=self.seed, **basis)
         for name, other in (("subspace_cosine", exact), ("subspace_cosine_as_timed", theirs)):
@@ -132,11 +136,23 @@ class DiffmapSpeed(WithinDataset):
 def cells_of(row: Row) -> int:
     """The size of a row."""
     cells = row.variant.get("cells")
-    if not {"cells"} <= set(row.variant) <= {"cells", "noise"} or not isinstance(cells, int):
-        raise InputError(f"variant {dict(row.variant)}: a speed row has cells, a number, and noise")
+    known = {"cells", "noise", "threads"}
+    if not {"cells"} <= set(row.variant) <= known or not isinstance(cells, int):
+        raise InputError(
+            f"variant {dict(row.variant)}: a speed row has cells, a number, and may have "
+            "noise and threads"
+        )
     if cells < 1:
         raise InputError(f"cells={cells}: give at least one")
     return cells
+
+
+def threads_of(row: Row) -> int:
+    """Cores of a row, those of the protocol unless it names others."""
+    count = row.variant.get("threads", PROTOCOL.threads)
+    if not isinstance(count, int) or count < 1:
+        raise InputError(f"threads={count!r}: give a number of at least one")
+    return count
 
 
 def noise_of(row: Row) -> float | None:
