@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -16,11 +17,12 @@ from benchmarks.setting import Setting, config_of, setting_of
 from benchmarks.suites import Row
 from benchmarks.task_cells import TaskCells, trained_on
 from benchmarks.tasks import Outcome
+from clip_align.config import bases
 from clip_align.markers.profile import View
-from clip_align.models import ModelConfig, models
+from clip_align.models import models
 from clip_align.monitor import Monitor
 from clip_align.pairs import PairedCells
-from clip_align.train import TrainConfig, Trained, similarity, train
+from clip_align.train import Trained, similarity, train
 from representations.errors import InputError
 from representations.threads import one_thread
 
@@ -89,7 +91,7 @@ class AlignmentTask:
     def _trained(self, row: Row, setting: Setting) -> Trained:
         key = (row.model, row.representation, trained_on(setting))
         if key not in self._models:
-            config = TrainConfig(model=ModelConfig(name=row.model), seed=self.seed)
+            config = replace(bases.get(row.model), seed=self.seed)
             known, held = self.cells.known_pairs(row.representation, setting)
             with self._monitor(row) as monitor, one_thread():
                 self._models[key] = train(known, held, config, monitor=monitor, progress=False)

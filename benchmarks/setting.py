@@ -11,9 +11,9 @@ from benchmarks.resample import N_REPLICATES
 from benchmarks.siblings import AXES
 from benchmarks.suites import Row
 from benchmarks.suites.representations import BLOCKS
+from clip_align.config import bases
 from clip_align.markers import tables_revision
-from clip_align.models import ModelConfig, models
-from clip_align.train import TrainConfig
+from clip_align.models import models
 from representations.base import Statistics
 from representations.errors import InputError
 
@@ -65,8 +65,21 @@ def config_of(row: Row, view: str) -> dict[str, Any]:
         every = setting.get("blocks") == "all"
         config["representation"] = method(row.representation, every_block() if every else None)
     if row.model in models.names():
-        config["train"] = asdict(TrainConfig(model=ModelConfig(name=row.model)))
+        config["train"] = trained_as(row.model)
     return config
+
+
+def trained_as(model: str) -> dict[str, Any]:
+    """The base configuration of a model's training."""
+    return _given(asdict(bases.get(model)))
+
+
+def _given(config: dict[str, Any]) -> dict[str, Any]:
+    """Less what is not used: a part that a model could have and has not is not in its identity."""
+    nested = {
+        key: _given(value) if isinstance(value, dict) else value for key, value in config.items()
+    }
+    return {key: value for key, value in nested.items() if value not in (None, {})}
 
 
 def every_block() -> tuple[str, ...]:

@@ -23,3 +23,21 @@ def none(x_bd: Tensor, strength: float) -> Tensor:  # noqa: ARG001 - one signatu
 def gaussian(x_bd: Tensor, strength: float) -> Tensor:
     """Add normal noise of standard deviation ``strength``, in units of the standardised input."""
     return x_bd + strength * torch.randn_like(x_bd)
+
+
+@augmentations.register("dropout")
+def dropout(x_bd: Tensor, strength: float) -> Tensor:
+    """Each value is dropped with probability ``strength``, the others scaled up to keep the mean.
+
+    Srivastava 2014. A dropped value is zero, which is the training mean.
+    """
+    return torch.nn.functional.dropout(x_bd, p=strength)
+
+
+@augmentations.register("masking")
+def masking(x_bd: Tensor, strength: float) -> Tensor:
+    """Each value is missing with probability ``strength``: zero, which is the training mean.
+
+    As in VIME (Yoon 2020), without the rescaling of dropout: an input shrinks by what it lacks.
+    """
+    return x_bd * torch.bernoulli(torch.full_like(x_bd, 1 - strength))

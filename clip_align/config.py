@@ -5,12 +5,15 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
+import torch
+
 from clip_align.augment import augmentations
-from clip_align.losses import losses
-from clip_align.models import ModelConfig, models
+from clip_align.losses import make_loss
+from clip_align.models import OPTIMIZED, ModelConfig, models
 from clip_align.monitor import selections
 from clip_align.seeding import seeded
 from representations.errors import InputError
+from representations.family import Family
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,6 +24,8 @@ class TrainConfig:
     """What is trained."""
     loss: str = "info_nce"
     """Loss by name."""
+    loss_options: dict[str, float] = field(default_factory=dict)
+    """Options of that loss, where its own defaults will not do."""
     augmentation: str = "gaussian"
     """Augmentation of cell features by name."""
     augmentation_strength: float = 0.3
@@ -43,6 +48,11 @@ class TrainConfig:
     """Validation figure that selects the epoch."""
     seed: int = 0
     """Of initialisation, order, dropout and augmentation."""
+
+
+bases: Family[TrainConfig] = Family("base configuration")
+bases.add("DiffMapProteinCLIP", TrainConfig())
+bases.add("OptimizedCLIPModule", TrainConfig(model=OPTIMIZED, loss="hard_negative"))
 
 
 def check(config: TrainConfig) -> None:
@@ -76,8 +86,15 @@ def check(config: TrainConfig) -> None:
     for name, value, low, high in ranges:
         if not low <= value <= high:
             raise InputError(f"{name}={value}: choose a value from {low:g} to {high:g}")
-    losses.get(config.loss)
-    augmentations.get(config.augmentation)
+    make_loss(config.loss, config.loss_options)
+    augment = augmentations.get(config.augmentation)
     selections.get(config.monitor)
     with seeded(0):
+        try:
+            augment(torch.zeros(2, 2), config.augmentation_strength)
+        except (ValueError, RuntimeError) as error:
+            raise InputError(
+                f"augmentation_strength={config.augmentation_strength}: for "
+                f"{config.augmentation!r} it is a share, choose a value from 0 to 1"
+            ) from error
         models.get(model.name)(2, 2, model)

@@ -130,7 +130,8 @@ def _drop_earlier(adata: AnnData) -> list[str]:
 
 def nearest_type(cell_ne: np.ndarray, run: Run) -> tuple[np.ndarray, np.ndarray]:
     """Type of the nearest prototype, and its softmax share at the model's own temperature."""
-    logits_nt = run.model.temperature().item() * (cell_ne @ run.prototypes_te.T)
+    scale_n = run.model.logit_scale(cell_ne)
+    logits_nt = scale_n[:, None] * (cell_ne @ run.prototypes_te.T)
     share_nt = np.exp(logits_nt - logits_nt.max(axis=1, keepdims=True))
     share_nt /= share_nt.sum(axis=1, keepdims=True)
     best_n = share_nt.argmax(axis=1)

@@ -13,8 +13,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from clip_align.cache import CacheConfig, NegativeCache
 from clip_align.encoders import encoders
 from clip_align.heads import heads
+from clip_align.known import Known
 from clip_align.pairs import column_spread
 from clip_align.temperature import temperatures
 from representations.family import Family
@@ -56,6 +58,8 @@ class ModelConfig:
     """Temperature by name."""
     initial_temperature: float = 0.07
     """Temperature at the start; 0.01 at least, as the logit scale is clamped to 100."""
+    cache: CacheConfig | None = None
+    """Hard negatives from past steps; none where there is none."""
 
 
 class Standardiser(nn.Module):
@@ -118,8 +122,13 @@ class DiffMapProteinCLIP(nn.Module):
         self.cell = Tower(cell_dim, self.config.embed_dim, self.config.cell)
         self.marker = Tower(marker_dim, self.config.embed_dim, self.config.marker)
         self.temperature = temperatures.get(self.config.temperature)(
-            self.config.initial_temperature
+            self.config.initial_temperature, self.config.embed_dim
         )
+
+    def cache_for(self, known: Known) -> NegativeCache | None:
+        """An empty cache over training pairs, for a model that keeps one."""
+        config = self.config.cache
+        return None if config is None else NegativeCache(known, self.config.embed_dim, config)
 
     def standardise(self, cell_bd: Tensor, marker_bm: Tensor) -> tuple[Tensor, Tensor]:
         """Both inputs in training units, before augmentation."""
@@ -130,6 +139,13 @@ class DiffMapProteinCLIP(nn.Module):
         return self.cell(cell_bd), self.marker(marker_bm)
 
     @torch.no_grad()
+    def logit_scale(self, cell_ne: np.ndarray) -> np.ndarray:
+        """Logit scale of embedded cells, ``(n,)``."""
+        device = self.cell.standardise.mean_d.device
+        scale = self.temperature(torch.from_numpy(cell_ne).to(device)).cpu()
+        return np.asarray(scale.expand(len(cell_ne)).numpy())
+
+    @torch.no_grad()
     def embed_cells(self, cell_nd: np.ndarray) -> np.ndarray:
         """Embeddings ``(n, e)`` of raw cell features, in evaluation mode."""
         return _embed(self.cell, cell_nd)
@@ -138,6 +154,23 @@ class DiffMapProteinCLIP(nn.Module):
     def embed_markers(self, marker_nm: np.ndarray) -> np.ndarray:
         """Embeddings ``(n, e)`` of raw marker profiles, in evaluation mode."""
         return _embed(self.marker, marker_nm)
+
+
+@models.register("OptimizedCLIPModule")
+class OptimizedCLIPModule(DiffMapProteinCLIP):
+    """The same two towers with what the field adds; :data:`OPTIMIZED` is its base."""
+
+    def __init__(self, cell_dim: int, marker_dim: int, config: ModelConfig | None = None) -> None:
+        super().__init__(cell_dim, marker_dim, config or OPTIMIZED)
+
+
+OPTIMIZED = ModelConfig(
+    name="OptimizedCLIPModule",
+    cell=TowerConfig(scaling="global", head="skip"),
+    marker=TowerConfig(head="skip"),
+    temperature="adaptive",
+    cache=CacheConfig(),
+)
 
 
 def _embed(tower: Tower, x_nd: np.ndarray) -> np.ndarray:

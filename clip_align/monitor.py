@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from clip_align.collapse import effective_rank, rankme
-from clip_align.losses import Aligned, Loss
+from clip_align.known import Known
+from clip_align.losses import Loss
 from clip_align.retrieval import pair_scores
 from representations.family import Family
 
 if TYPE_CHECKING:
+    from clip_align.kinship import Kinship
     from clip_align.models import DiffMapProteinCLIP
     from clip_align.pairs import PairedCells
 
@@ -55,19 +57,20 @@ class Monitor:
 
 
 def validation_scalars(
-    model: DiffMapProteinCLIP, validation: PairedCells, loss: Loss
+    model: DiffMapProteinCLIP,
+    validation: PairedCells,
+    loss: Loss,
+    kinship: Kinship | None = None,
 ) -> dict[str, float]:
     """Loss, retrieval over the full validation pool, and rank of both embeddings."""
     cell_ne = model.embed_cells(validation.cell_nd)
     marker_ne = model.embed_markers(validation.marker_nm)
     scores = pair_scores(cell_ne @ marker_ne.T)
     with torch.no_grad():
-        aligned = Aligned(
-            cell_be=torch.from_numpy(cell_ne),
-            marker_be=torch.from_numpy(marker_ne),
-            scale=model.temperature().cpu(),
-        )
-        value = loss(aligned).item()
+        profile_nm = model.marker.standardise(validation.tensors()[1])
+        cell, marker = torch.from_numpy(cell_ne), torch.from_numpy(marker_ne)
+        known = Known.of(validation, profile_nm, kinship)
+        value = loss(known.aligned(cell, marker, model.temperature(cell))).item()
     return {
         "val/loss": value,
         "val/pair_accuracy": float(scores.pair_accuracy_n.mean()),

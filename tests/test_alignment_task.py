@@ -10,7 +10,7 @@ import pytest
 import scipy.sparse as sp
 from anndata import AnnData
 
-from benchmarks import alignment, datasets, records, task_cells
+from benchmarks import datasets, records, task_cells
 from benchmarks.datasets import base as dataset_base
 from benchmarks.datasets.vocabulary import terms_of
 from benchmarks.guard import LeakError
@@ -19,7 +19,7 @@ from benchmarks.setting import Setting, setting_of
 from benchmarks.siblings import AXES, axes_in
 from benchmarks.suites import Row, suites
 from benchmarks.tasks.align_adt import AlignAdt
-from clip_align.config import TrainConfig
+from clip_align.config import bases
 from representations.diffusion import DiffusionConfig, DiffusionMap
 from representations.errors import InputError
 from representations.keys import Obs, Obsm
@@ -65,9 +65,9 @@ def tiny_sets(monkeypatch):
     monkeypatch.setattr(dataset_base._FAMILY, "_members", members)
     monkeypatch.setattr(datasets, "load", lambda name, progress=True: sets[name])
     monkeypatch.setattr(task_cells, "_load", lambda name: sets[name])
-    monkeypatch.setattr(
-        alignment, "TrainConfig", lambda **kw: TrainConfig(epochs=4, batch_size=32, **kw)
-    )
+    for name in bases.names():
+        small = replace(bases.get(name), epochs=4, batch_size=32)
+        monkeypatch.setitem(bases._members, name, small)
     pca = PcaConfig(n_components=5)
     # with fewer neighbours each of the types is an island of its own
     diffmap = DiffusionConfig(n_components=5, n_neighbors=50, pca=pca)

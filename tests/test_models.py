@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 
 import numpy as np
@@ -73,6 +72,31 @@ def test_an_encoder_without_layers_hands_its_input_on() -> None:
     assert torch.equal(encoder(x_bd), x_bd)
 
 
+def test_a_transformer_reads_every_feature_and_knows_which_is_which() -> None:
+    """Also where features do not fill their tokens: 21 in eight of three."""
+    with seeded(0):
+        encoder = encoders.get("transformer")(21, width=32, depth=1, dropout=0.0).eval()
+    x_bd = torch.from_numpy(rows(1, 21)).requires_grad_()
+    encoder(x_bd).square().sum().backward()
+    assert (x_bd.grad.abs() > 0).all()
+    assert not torch.allclose(encoder(x_bd), encoder(x_bd.flip(1)), atol=1e-3)
+
+
+def test_a_residual_network_without_blocks_is_one_layer() -> None:
+    encoder = encoders.get("resnet")(6, width=32, depth=0, dropout=0.3)
+    x_bd = torch.from_numpy(rows(4, 6))
+    assert torch.equal(encoder(x_bd), encoder.leave(encoder.enter(x_bd)))
+
+
+def test_a_skip_head_starts_near_the_linear_one_and_can_leave_it() -> None:
+    head, x_bw = heads.get("skip")(12, 5), torch.from_numpy(rows(3, 12))
+    away = (head(x_bw) - head.straight(x_bw)).abs().max()
+    assert torch.equal(head(x_bw), head.straight(x_bw) + 0.1 * head.deep(x_bw))
+    with torch.no_grad():
+        head.scale.fill_(1.0)
+    assert (head(x_bw) - head.straight(x_bw)).abs().max() > 5 * away
+
+
 @pytest.mark.parametrize("name", heads.names())
 def test_heads_project_to_the_dimension_asked_for(name: str) -> None:
     assert heads.get(name)(12, 5)(torch.from_numpy(rows(3, 12))).shape == (3, 5)
@@ -119,21 +143,41 @@ def test_seeded_leaves_the_callers_generator_alone() -> None:
     assert torch.equal(before, torch.random.get_rng_state())
 
 
+def spots(b: int = 6, e: int = 16) -> torch.Tensor:
+    return torch.nn.functional.normalize(torch.from_numpy(rows(b, e)), dim=1)
+
+
 @pytest.mark.parametrize("name", temperatures.names())
 def test_temperatures_start_where_told_and_stay_below_one_hundred(name: str) -> None:
-    temperature = temperatures.get(name)(0.07)
-    assert temperature().item() == pytest.approx(1 / 0.07, rel=1e-5)
-    assert temperatures.get(name)(1e-6)().item() == pytest.approx(100.0, rel=1e-5)
+    temperature = temperatures.get(name)(0.07, 16)
+    scale = temperature(spots())
+    assert scale.shape in ((), (6,))
+    np.testing.assert_allclose(scale.detach().numpy(), 1 / 0.07, rtol=1e-5)
+    cold = temperatures.get(name)(1e-6, 16)(spots()).detach().numpy()
+    np.testing.assert_allclose(cold, 100.0, rtol=1e-5)
     for parameter in temperature.parameters():
         parameter.data.fill_(50.0)
-    assert temperature().item() <= 100.0 * (1 + 1e-5)
+    assert temperature(spots()).max().item() <= 100.0 * (1 + 1e-5)
 
 
-def test_only_the_learned_temperature_learns() -> None:
-    assert not list(temperatures.get("fixed")(0.07).parameters())
-    learned = temperatures.get("learned")(0.07)
-    learned().backward()
+def test_only_the_fixed_temperature_does_not_learn() -> None:
+    assert not list(temperatures.get("fixed")(0.07, 16).parameters())
+    learned = temperatures.get("learned")(0.07, 16)
+    learned(spots()).backward()
     assert [p.grad.item() for p in learned.parameters()] == pytest.approx([1 / 0.07], rel=1e-5)
+
+
+def test_an_adaptive_temperature_is_of_each_cell_within_its_bound() -> None:
+    """And no cell is pulled to where its errors cost less."""
+    temperature, cell_be = temperatures.get("adaptive")(0.07, 16), spots()
+    with torch.no_grad():
+        temperature.share.weight.copy_(1e6 * cell_be[0])
+    scale_b = temperature(cell_be.requires_grad_()).detach().numpy()
+    np.testing.assert_allclose(scale_b[0], 2 / 0.07, rtol=1e-5)
+    assert scale_b.min() >= 0.5 / 0.07 * (1 - 1e-5)
+    assert len(np.unique(scale_b)) > 1
+    temperature(cell_be).sum().backward()
+    assert cell_be.grad is None
 
 
 @pytest.mark.parametrize("name", augmentations.names())
@@ -144,6 +188,7 @@ def test_augmentations_keep_shape_and_input_and_vanish_at_no_strength(name: str)
     with seeded(0):
         assert augment(x_bd, 0.3).shape == x_bd.shape
         assert torch.equal(augment(x_bd, 0.0), x_bd)
+        assert (name == "none") == torch.equal(augment(x_bd, 0.3), x_bd)
     assert torch.equal(x_bd, kept)
     with seeded(1):
         first = augment(x_bd, 0.3)
@@ -151,11 +196,17 @@ def test_augmentations_keep_shape_and_input_and_vanish_at_no_strength(name: str)
         assert torch.equal(first, augment(x_bd, 0.3))
 
 
-def test_gaussian_noise_has_the_strength_asked_for() -> None:
-    x_bd = torch.zeros(200, 200)
+def test_augmentations_have_the_strength_asked_for() -> None:
+    """Noise its deviation; dropout and masking their share, and dropout the mean it had."""
+    zeros_bd, ones_bd = torch.zeros(200, 200), torch.ones(200, 200)
     with seeded(0):
-        assert augmentations.get("gaussian")(x_bd, 0.3).std().item() == pytest.approx(0.3, rel=0.02)
-    assert augmentations.get("none")(x_bd, 0.3) is x_bd
+        assert augmentations.get("gaussian")(zeros_bd, 0.3).std().item() == pytest.approx(0.3, 0.02)
+        dropped, masked = (augmentations.get(n)(ones_bd, 0.3) for n in ("dropout", "masking"))
+    assert augmentations.get("none")(ones_bd, 0.3) is ones_bd
+    for found in (dropped, masked):
+        assert (found == 0).float().mean().item() == pytest.approx(0.3, abs=0.01)
+    assert dropped.mean().item() == pytest.approx(1.0, abs=0.02)
+    assert set(masked.unique().tolist()) == {0.0, 1.0}
 
 
 def fitted(x_nd: np.ndarray, scaling: str) -> np.ndarray:
@@ -216,5 +267,4 @@ def test_matched_moments_are_those_asked_for() -> None:
 
 def test_the_logit_scale_never_exceeds_one_hundred_in_a_model() -> None:
     model = build(config(initial_temperature=0.01))
-    assert model.temperature().item() == pytest.approx(100.0, rel=1e-5)
-    assert math.isfinite(model.temperature().item())
+    np.testing.assert_allclose(model.logit_scale(spots(3).numpy()), 100.0, rtol=1e-5)

@@ -13,14 +13,14 @@ import torch
 from torch import Tensor, nn
 
 from clip_align.config import check
-from clip_align.losses import Aligned, losses
-from clip_align.losses.info_nce import info_nce
+from clip_align.losses import Aligned, make_loss
 from clip_align.models import ModelConfig, TowerConfig
 from clip_align.monitor import Monitor, selections, validation_scalars
 from clip_align.pairs import PairedCells, epoch_batches, epoch_steps
 from clip_align.retrieval import pair_scores
 from clip_align.seeding import seeded
-from clip_align.train import NonFiniteError, TrainConfig, Trained, _Loop, similarity, train
+from clip_align.train import NonFiniteError, TrainConfig, Trained, similarity, train
+from clip_align.trainer import Trainer
 from representations.errors import InputError
 
 TOWER = TowerConfig(width=48, depth=1, dropout=0.1)
@@ -79,7 +79,7 @@ def accuracy(trained: Trained, pairs: PairedCells) -> float:
 def test_it_learns_a_planted_pairing() -> None:
     unseen = planted(150, seed=2)
     with seeded(0):
-        untrained = _Loop(planted(400, seed=0), unseen, CONFIG).model
+        untrained = Trainer(planted(400, seed=0), CONFIG).model
     chance = pair_scores(similarity(untrained, unseen.cell_nd, unseen.marker_nm))
     assert float(chance.pair_accuracy_n.mean()) < 0.7
     assert accuracy(usual(), unseen) > 0.95
@@ -152,7 +152,7 @@ def test_the_model_returned_is_the_best_epoch(name: str) -> None:
     trained, validation = fit(config), planted(150, seed=1)
     figures = [scalars[name] * selections.get(name) for scalars in trained.history]
     assert trained.best_epoch == int(np.argmax(figures))
-    own = validation_scalars(trained.model, validation, losses.get("info_nce"))
+    own = validation_scalars(trained.model, validation, make_loss("info_nce"))
     assert own[name] == trained.history[trained.best_epoch][name]
     assert not trained.model.training
 
@@ -160,7 +160,7 @@ def test_the_model_returned_is_the_best_epoch(name: str) -> None:
 def test_training_stops_when_patience_ends_and_goes_back(monkeypatch: pytest.MonkeyPatch) -> None:
     figures = iter([0.1, 0.5, 0.3, 0.5, 0.4, 0.9])
 
-    def scripted(*_: object) -> dict[str, float]:
+    def scripted(*_: object, **__: object) -> dict[str, float]:
         return {"val/pair_accuracy": next(figures)}
 
     monkeypatch.setattr("clip_align.train.validation_scalars", scripted)
@@ -181,28 +181,27 @@ def test_training_stops_when_patience_ends_and_goes_back(monkeypatch: pytest.Mon
 # the step
 
 
-def loop(config: TrainConfig = CONFIG, n: int = 130) -> _Loop:
+def loop(config: TrainConfig = CONFIG, n: int = 130) -> Trainer:
     with seeded(config.seed):
-        return _Loop(planted(n, seed=0), planted(20, seed=1), config)
+        return Trainer(planted(n, seed=0), config)
 
 
 @pytest.mark.parametrize("poison", ["input", "gradient", "loss"])
 def test_a_step_that_is_not_finite_is_not_made(
     poison: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    running = loop()
-    running._update(running.cell_nd[:64], running.marker_nm[:64])
-    cell_bd, marker_bm = running.cell_nd[:64].clone(), running.marker_nm[:64]
+    running, index_b = loop(), torch.arange(64)
+    running.update(index_b)
     if poison == "input":
-        cell_bd[3, 2] = torch.inf
+        running.cell_nd[3, 2] = torch.inf
     elif poison == "gradient":
         parameter = next(running.model.marker.parameters())
         parameter.register_hook(lambda gradient: gradient * torch.nan)
     else:
-        running.loss = lambda aligned: info_nce(aligned) * torch.nan
+        running.loss = lambda aligned: aligned.scale * torch.nan
     before = {key: value.clone() for key, value in running.model.state_dict().items()}
     with pytest.raises(NonFiniteError, match=r"step 1: .*the update was not made"):
-        running._update(cell_bd, marker_bm)
+        running.update(index_b)
     after = running.model.state_dict()
     assert all(torch.equal(before[key], after[key]) for key in before)
     assert all(torch.isfinite(value).all() for value in after.values())
@@ -217,7 +216,7 @@ def test_gradients_are_clipped(monkeypatch: pytest.MonkeyPatch) -> None:
         seen.append(torch.cat(gradients).norm().item())
 
     monkeypatch.setattr(running.optimizer, "step", look)
-    _, norm = running._update(running.cell_nd[:64], running.marker_nm[:64])
+    norm = running.update(torch.arange(64))["train/grad_norm"]
     assert norm > 0.1  # what is reported is the norm before
     assert seen == pytest.approx([0.01], rel=1e-3)
 
@@ -242,10 +241,9 @@ def test_a_ragged_batch_is_used_and_a_batch_of_one_is_dropped(
 def test_the_schedule_ends_with_the_last_step(n: int) -> None:
     config = replace(CONFIG, epochs=4, patience=4)
     running = loop(config, n)
-    trained = running.run(None, progress=False)
+    rates = [running.epoch()["train/learning_rate"] for _ in range(4)]
     assert running.step == running.schedule.total_steps == 4 * epoch_steps(n, 64)
     assert running.schedule.last_epoch == running.step - 1
-    rates = [scalars["train/learning_rate"] for scalars in trained.history]
     assert max(rates) <= config.learning_rate * (1 + 1e-6)
     assert rates[-1] < config.learning_rate / 1e3
 
@@ -347,11 +345,11 @@ def test_event_files_hold_the_fixed_tags(tmp_path: Any) -> None:
 
 def test_validation_loss_is_that_of_the_whole_pool() -> None:
     validation, model = planted(30, seed=4), usual().model
-    scalars = validation_scalars(model, validation, losses.get("info_nce"))
+    scalars = validation_scalars(model, validation, make_loss("info_nce"))
     batch = Aligned(
         cell_be=torch.from_numpy(model.embed_cells(validation.cell_nd)),
         marker_be=torch.from_numpy(model.embed_markers(validation.marker_nm)),
-        scale=model.temperature().detach(),
+        scale=model.temperature(torch.empty(0)).detach(),
     )
-    assert scalars["val/loss"] == pytest.approx(info_nce(batch).item(), rel=1e-5)
+    assert scalars["val/loss"] == pytest.approx(make_loss("info_nce")(batch).item(), rel=1e-5)
     assert scalars["val/pair_accuracy"] == pytest.approx(accuracy(usual(), validation))

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -17,9 +16,10 @@ from benchmarks.shifted_cells import PROTOCOL, ShiftedCells
 from benchmarks.shifts import LEAST_SHARE, SHIFTS, both, capture, composition
 from benchmarks.splits import split
 from benchmarks.suites import Row, suites
+from benchmarks.suites.base import OURS
 from benchmarks.tasks import simulated_query
 from benchmarks.tasks.simulated_query import SimulatedQuery
-from clip_align.config import TrainConfig
+from clip_align.config import bases
 from representations.errors import InputError
 from representations.keys import Obs, Obsm
 from representations.pca import Pca, PcaConfig
@@ -59,9 +59,8 @@ def tiny(n: int = 700) -> AnnData:
 def data(monkeypatch):
     adata = tiny()
     monkeypatch.setattr(datasets, "load", lambda name, progress=True: adata)
-    monkeypatch.setattr(
-        simulated_query, "TrainConfig", partial(TrainConfig, epochs=3, batch_size=64)
-    )
+    small = replace(bases.get(OURS), epochs=3, batch_size=64)
+    monkeypatch.setitem(bases._members, OURS, small)
     monkeypatch.setattr(Pca, "Config", SmallConfig)
     return adata
 

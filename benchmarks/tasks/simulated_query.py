@@ -22,12 +22,14 @@ from benchmarks.metrics.retrieval import retrieve
 from benchmarks.pools import seeded_pools
 from benchmarks.records import MetricValue
 from benchmarks.resample import N_REPLICATES, bootstrap_weights, weighted_mean
+from benchmarks.setting import trained_as
 from benchmarks.shifted_cells import PROTOCOL, ShiftedCells
 from benchmarks.suites import Row
 from benchmarks.tasks import Outcome, tasks
 from benchmarks.within import WithinDataset
-from clip_align.models import DiffMapProteinCLIP, ModelConfig
-from clip_align.train import TrainConfig, similarity, train
+from clip_align.config import bases
+from clip_align.models import DiffMapProteinCLIP
+from clip_align.train import similarity, train
 from representations import registry
 from representations.base import Representation, Statistics
 from representations.block_weights import tune_weights
@@ -59,7 +61,7 @@ class SimulatedQuery(WithinDataset):
         return {
             **asdict(PROTOCOL), "n_replicates": N_REPLICATES, "variant": dict(row.variant),
             "representation": method(row.representation, _blocks(row) or None),
-            "train": asdict(TrainConfig(model=ModelConfig(name=row.model))),
+            "train": trained_as(row.model),
         }  # fmt: skip
 
     def run(self, row: Row) -> Outcome:
@@ -124,7 +126,7 @@ class SimulatedQuery(WithinDataset):
             known, held = (
                 self.cells.pairs(part, rep.transform(part)) for part in self.cells.parts[:2]
             )
-            config = TrainConfig(model=ModelConfig(name=row.model), seed=self.seed)
+            config = replace(bases.get(row.model), seed=self.seed)
             with one_thread():
                 self._models[key] = train(known, held, config, progress=False).model
         return self._models[key]

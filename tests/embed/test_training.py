@@ -15,7 +15,7 @@ from anndata import AnnData
 import clip_align.train
 from clip_align.checkpoint import CONFIG, METRICS, load_run
 from clip_align.embed import embed
-from clip_align.losses import losses
+from clip_align.losses.info_nce import InfoNCE
 from clip_align.markers import marker_genes
 from clip_align.train_file import FileTraining, train_file
 from representations import registry
@@ -168,7 +168,7 @@ def test_a_plan_that_cannot_work_is_one_line_before_anything_is_read(
 def test_a_loss_that_is_nan_stops_training_in_one_line(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setitem(losses._members, "info_nce", lambda aligned: aligned.scale * np.nan)
+    monkeypatch.setattr(InfoNCE, "forward", lambda _, aligned: aligned.scale * np.nan)
     assert run_main("train", data, "-o", tmp_path / "r", *TINY) == 2
     last = capsys.readouterr().err.splitlines()[-1]
     assert last.startswith(f"error: {data}: training stopped at step 0")

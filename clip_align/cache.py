@@ -1,0 +1,183 @@
+"""Hard negatives from a cache of recent embeddings (Wang 2020, arXiv:1912.06798).
+
+The embeddings of past steps are kept, a pair once. What lies nearest to a pair is searched for
+seldom and the list reused, each time with the embeddings as they are by then. Written after the
+loss: a pair never meets itself.
+
+Shapes: ``n`` training pairs, ``s`` places of the cache, ``b`` pairs of a batch, ``h`` negatives of
+each, ``e`` embedding dimensions.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from clip_align.hard_search import NONE, searches
+from clip_align.known import Known
+from clip_align.losses import Mined
+from representations.errors import InputError
+
+Spared = Literal["duplicates", "alike", "type"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CacheConfig:
+    """A cache of negatives."""
+
+    size: int = 8192
+    """Places; never more than there are distinct training pairs."""
+    negatives: int = 16
+    """Hard negatives of each pair."""
+    renewed: int = 8
+    """A pair's list is searched anew once in so many of its batches."""
+    spared: Spared = "alike"
+    """Who is no negative: equal marker profiles; those alike too; or all of the type (labels)."""
+    likeness: float = 0.9
+    """Cosine of standardised profiles from which two are alike."""
+    search: str = "faiss"
+    """Search by name."""
+
+    def __post_init__(self) -> None:
+        for name in ("size", "negatives", "renewed"):
+            if getattr(self, name) < 1:
+                raise InputError(f"cache.{name}={getattr(self, name)}: choose 1 or more")
+        if not -1 <= self.likeness <= 1:
+            raise InputError(f"cache.likeness={self.likeness}: a cosine is from -1 to 1")
+        searches.get(self.search)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mining:
+    """What one look into the cache was worth.
+
+    ``hits``: pairs of the batch whose negatives came from a list of an earlier batch; ``false``:
+    negatives of the pair's own type, where both are known; ``age``: steps since what was given out
+    was written, the mean; ``stale``: share of a renewed list that the old one had not, none of
+    which is known (nan) where no list was renewed.
+    """
+
+    hits: float
+    false: float
+    age: float
+    stale: float
+
+
+class NegativeCache(nn.Module):
+    """Embeddings of past steps by training pair, and whom each pair lies near.
+
+    A pair that is written again keeps its place; a new one takes the place written longest ago.
+    All state is in buffers, so a state dict resumes it. Near is the sum of both cosines, of the
+    pair's cell to a marker profile and of its profile to that one's cell.
+    """
+
+    def __init__(self, known: Known, embed_dim: int, config: CacheConfig | None = None) -> None:
+        super().__init__()
+        self.config = config or CacheConfig()
+        unit_nm, group_n = known.profile_nm.unique(dim=0, return_inverse=True)
+        n, n_distinct = len(known.type_n), len(unit_nm)
+        self.size = min(self.config.size, n_distinct)
+        self.unit_nm, self.group_n = F.normalize(known.profile_nm, dim=1), group_n
+        self.type_n, self.embed_dim = known.type_n, embed_dim
+        self.search = searches.get(self.config.search)
+        empty = {
+            "entry_s2e": torch.zeros(self.size, 2 * embed_dim),  # marker profile, then cell
+            "row_s": torch.full((self.size,), NONE),
+            "written_s": torch.full((self.size,), NONE),
+            "place_n": torch.full((n,), NONE),
+            "list_nh": torch.full((n, self.config.negatives), NONE),
+            "searched_n": torch.full((n,), NONE),
+            "clock": torch.tensor(0),
+        }
+        for name, value in empty.items():
+            self.register_buffer(name, value)
+
+    entry_s2e: Tensor
+    row_s: Tensor
+    written_s: Tensor
+    place_n: Tensor
+    list_nh: Tensor
+    searched_n: Tensor
+    clock: Tensor
+
+    def __len__(self) -> int:
+        return int((self.row_s != NONE).sum())
+
+    @torch.no_grad()
+    def update(self, index_b: Tensor, cell_be: Tensor, marker_be: Tensor) -> None:
+        """Keep the embeddings of a batch; to be called after its loss."""
+        index_b, cell_be, marker_be = (x[-self.size :] for x in (index_b, cell_be, marker_be))
+        known_b = self.place_n[index_b]
+        self.written_s[known_b[known_b != NONE]] = self.clock
+        new_b = index_b[known_b == NONE]
+        place_b = self.written_s.topk(len(new_b), largest=False).indices
+        left_b = self.row_s[place_b]
+        self.place_n[left_b[left_b != NONE]] = NONE
+        self.place_n[new_b], self.row_s[place_b] = place_b, new_b
+        self.written_s[self.place_n[index_b]] = self.clock
+        self.entry_s2e[self.place_n[index_b]] = torch.cat([marker_be, cell_be], dim=1)
+        self.clock += 1
+
+    @torch.no_grad()
+    def mine(
+        self, index_b: Tensor, cell_be: Tensor, marker_be: Tensor
+    ) -> tuple[Mined | None, Mining]:
+        """Hard negatives of a batch, None from an empty cache; some lists are renewed on the way.
+
+        Those renewed are the longest unsearched ones of the batch, ``1 / renewed`` of it.
+        """
+        due_d = self.searched_n[index_b].argsort(stable=True)
+        due_d = due_d[: -(-len(index_b) // self.config.renewed)]
+        reused_b = self.searched_n[index_b] != NONE
+        reused_b[due_d] = False
+        stale = self._renew(index_b[due_d], torch.cat([cell_be, marker_be], dim=1)[due_d])
+        row_bh = self.list_nh[index_b]
+        place_bh = torch.where(row_bh == NONE, NONE, self.place_n[row_bh])
+        there_bh = place_bh != NONE  # who was near may have lost the place since
+        entry_bh2e = self.entry_s2e[place_bh.clamp(min=0)]
+        mined = Mined(
+            marker_bhe=entry_bh2e[..., : self.embed_dim],
+            cell_bhe=entry_bh2e[..., self.embed_dim :],
+            there_bh=there_bh,
+        )
+        type_bh, own_b1 = self.type_n[row_bh][there_bh], self.type_n[index_b][:, None]
+        own = own_b1.expand_as(row_bh)[there_bh]
+        told = Mining(
+            hits=_mean(reused_b & there_bh.any(dim=1)),
+            false=_mean((type_bh == own) & (own >= 0)),
+            age=_mean(self.clock - self.written_s[place_bh[there_bh]]),
+            stale=stale,
+        )
+        return (mined if there_bh.any() else None), told
+
+    def allowed(self, index_b: Tensor) -> Tensor:
+        """Which places hold a negative of each pair, ``(b, s)``."""
+        row_s = self.row_s.clamp(min=0)
+        allowed_bs: Tensor = self.group_n[index_b][:, None] != self.group_n[row_s]
+        allowed_bs &= self.row_s != NONE
+        if self.config.spared != "duplicates":
+            allowed_bs &= self.unit_nm[index_b] @ self.unit_nm[row_s].T < self.config.likeness
+        if self.config.spared == "type":
+            type_b1 = self.type_n[index_b][:, None]
+            allowed_bs &= (type_b1 != self.type_n[row_s]) | (type_b1 < 0)
+        return allowed_bs
+
+    def _renew(self, index_d: Tensor, query_d2e: Tensor) -> float:
+        """Search for these pairs; returns what share of the lists is new to those that had one."""
+        place_dh = self.search(
+            query_d2e, self.entry_s2e, self.allowed(index_d), self.config.negatives
+        )
+        row_dh = torch.where(place_dh == NONE, NONE, self.row_s[place_dh])
+        before_dh, found_dh = self.list_nh[index_d], row_dh != NONE
+        new_dh = (row_dh[:, :, None] != before_dh[:, None]).all(dim=2) & found_dh
+        had_d = (self.searched_n[index_d] != NONE)[:, None] & found_dh
+        self.list_nh[index_d], self.searched_n[index_d] = row_dh, self.clock
+        return _mean(new_dh[had_d], none=float("nan"))
+
+
+def _mean(values: Tensor, *, none: float = 0.0) -> float:
+    return values.float().mean().item() if values.numel() else none

@@ -1,0 +1,49 @@
+"""What a loss may know of the pairs of one set beside their embeddings.
+
+Shapes: ``n`` pairs, ``b`` of them in a batch, ``m`` markers, ``e`` embedding dimensions.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from clip_align.kinship import Kinship
+from clip_align.losses import Aligned, Mined
+from clip_align.pairs import UNLABELLED, PairedCells
+
+
+@dataclass(frozen=True, kw_only=True)
+class Known:
+    """Standardised profiles ``(n, m)``, numbers of types ``(n,)``, -1 for none, their kinship."""
+
+    profile_nm: Tensor
+    type_n: Tensor
+    kin_tt: Tensor | None
+
+    @classmethod
+    def of(cls, pairs: PairedCells, profile_nm: Tensor, kinship: Kinship | None = None) -> Known:
+        """Facts of ``pairs``; with kinship, types it does not name are none."""
+        names = kinship.names if kinship else tuple(np.unique(pairs.types_n).tolist())
+        number = {name: i for i, name in enumerate(names) if name != UNLABELLED}
+        numbers = [number.get(str(name), -1) for name in pairs.types_n]
+        kin_tt = torch.from_numpy(kinship.kin_tt) if kinship else None
+        return cls(profile_nm=profile_nm, type_n=torch.tensor(numbers), kin_tt=kin_tt)
+
+    def aligned(
+        self,
+        cell_be: Tensor,
+        marker_be: Tensor,
+        scale: Tensor,
+        index_b: Tensor | slice = slice(None),
+        mined: Mined | None = None,
+    ) -> Aligned:
+        """A batch, rows ``index_b`` of the set."""
+        return Aligned(
+            cell_be=cell_be, marker_be=marker_be, scale=scale,
+            profile_bm=self.profile_nm[index_b], type_b=self.type_n[index_b], kin_tt=self.kin_tt,
+            mined=mined,
+        )  # fmt: skip

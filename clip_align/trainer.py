@@ -1,0 +1,107 @@
+"""One pass over training pairs: forward, loss, a guarded step, and what is kept for the next.
+
+AdamW with one cosine cycle (warm-up, then annealing) and gradient clipping. On one CPU; Fabric
+carries the backward pass, the seam for more devices.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict
+
+import pandas as pd
+import torch
+from lightning.fabric import Fabric
+from torch import Tensor, nn
+
+from clip_align.augment import augmentations
+from clip_align.config import TrainConfig
+from clip_align.kinship import Kinship
+from clip_align.known import Known
+from clip_align.losses import make_loss
+from clip_align.models import models
+from clip_align.pairs import PairedCells, epoch_batches, epoch_steps
+
+
+class NonFiniteError(RuntimeError):
+    """Loss or gradient stopped being finite; the weights are those before the step."""
+
+
+class Trainer:
+    """A model on its way: weights, optimizer, schedule, cache."""
+
+    def __init__(
+        self,
+        pairs: PairedCells,
+        config: TrainConfig,
+        kinship: Kinship | None = None,
+    ) -> None:
+        self.config = config
+        self.fabric = Fabric(accelerator="cpu", devices=1)
+        self.cell_nd, self.marker_nm = pairs.tensors()
+        cell_dim, marker_dim = self.cell_nd.shape[1], self.marker_nm.shape[1]
+        self.model = models.get(config.model.name)(cell_dim, marker_dim, config.model)
+        self.model.cell.standardise.fit(pairs.cell_nd)
+        self.model.marker.standardise.fit(pairs.marker_nm)
+        self.loss = make_loss(config.loss, config.loss_options)
+        with torch.no_grad():
+            profile_nm = self.model.marker.standardise(self.marker_nm)
+        self.known = Known.of(pairs, profile_nm, kinship)
+        self.cache = self.model.cache_for(self.known)
+        self.parameters = [*self.model.parameters(), *self.loss.parameters()]
+        optimizer = torch.optim.AdamW(
+            self.parameters, lr=config.learning_rate, weight_decay=config.weight_decay
+        )
+        self.module, self.optimizer = self.fabric.setup(self.model, optimizer)
+        self.module.mark_forward_method("standardise")
+        total_steps = config.epochs * epoch_steps(len(pairs), config.batch_size)
+        warmup = config.warmup
+        if math.isclose(warmup * total_steps, 1.0):
+            warmup *= 1 - 1e-6  # torch divides by the length of the first phase less one step
+        self.schedule = torch.optim.lr_scheduler.OneCycleLR(
+            self.optimizer,
+            max_lr=config.learning_rate,
+            total_steps=total_steps,
+            pct_start=warmup,
+        )
+        self.augment = augmentations.get(config.augmentation)
+        self.step = 0
+
+    def epoch(self) -> dict[str, float]:
+        """Every pair once; returns the means of its steps' figures."""
+        self.module.train()
+        batches = epoch_batches(len(self.cell_nd), self.config.batch_size)
+        steps = pd.DataFrame([self.update(index_b) for index_b in batches])
+        means = {str(name): float(value) for name, value in steps.mean().dropna().items()}
+        return means | {"train/learning_rate": float(self.schedule.get_last_lr()[0])}
+
+    def update(self, index_b: Tensor) -> dict[str, float]:
+        """One step; returns figures of it."""
+        cell_bd, marker_bm = self.model.standardise(self.cell_nd[index_b], self.marker_nm[index_b])
+        cell_bd = self.augment(cell_bd, self.config.augmentation_strength)
+        cell_be, marker_be = self.module(cell_bd, marker_bm)
+        scale = self.model.temperature(cell_be)
+        mined, told = None, {}
+        if self.cache is not None:
+            mined, mining = self.cache.mine(index_b, cell_be, marker_be)
+            told = {f"cache/{name}": value for name, value in asdict(mining).items()}
+        loss = self.loss(self.known.aligned(cell_be, marker_be, scale, index_b, mined))
+        self.optimizer.zero_grad()
+        self.fabric.backward(loss)
+        norm = nn.utils.clip_grad_norm_(self.parameters, self.config.max_grad_norm)
+        if not (torch.isfinite(loss) and torch.isfinite(norm)):
+            raise NonFiniteError(
+                f"step {self.step}: loss {loss.item():.4g}, gradient norm {norm.item():.4g}; "
+                "the update was not made - lower the learning rate or check the input's scale"
+            )
+        if self.step > 0:  # the first rate is set already, and the last must not be passed
+            self.schedule.step()
+        self.optimizer.step()
+        self.step += 1
+        if self.cache is not None:
+            self.cache.update(index_b, cell_be.detach(), marker_be.detach())
+        return told | {
+            "train/loss": loss.item(),
+            "train/grad_norm": norm.item(),
+            "train/logit_scale": scale.mean().item(),
+        }

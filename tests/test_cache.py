@@ -1,0 +1,211 @@
+"""The cache of negatives: never the own pair, never its double, and the ring in its order."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+from torch.nn import functional as F
+
+from clip_align.cache import CacheConfig, NegativeCache
+from clip_align.hard_search import NONE, searches
+from clip_align.known import Known
+from representations.errors import InputError
+
+E = 6
+
+
+def known(n: int = 40, *, doubles: int = 0, seed: int = 0) -> Known:
+    """Profiles of ``n`` pairs, the last ``doubles`` of them copies of the first; three types."""
+    rng = np.random.default_rng(seed)
+    profile_nm = torch.from_numpy(rng.normal(size=(n, 4)).astype(np.float32))
+    if doubles:
+        profile_nm[-doubles:] = profile_nm[:doubles]
+    type_n = torch.from_numpy(rng.integers(-1, 3, n))
+    return Known(profile_nm=profile_nm, type_n=type_n, kin_tt=None)
+
+
+def batch(index_b: Tensor, seed: int = 0) -> tuple[Tensor, Tensor, Tensor]:
+    rng = torch.Generator().manual_seed(seed)
+    cell_be, marker_be = (
+        F.normalize(torch.randn(len(index_b), E, generator=rng), dim=1) for _ in range(2)
+    )
+    return index_b, cell_be, marker_be
+
+
+def batches(n: int, b: int, steps: int, seed: int = 0) -> list[tuple[Tensor, Tensor, Tensor]]:
+    rng = np.random.default_rng(seed)
+    rows = [torch.from_numpy(rng.choice(n, b, replace=False)) for _ in range(steps)]
+    return [batch(row_b, seed + i) for i, row_b in enumerate(rows)]
+
+
+def filled(config: CacheConfig, facts: Known, *, steps: int = 12, b: int = 8) -> NegativeCache:
+    cache = NegativeCache(facts, E, config)
+    for one in batches(len(facts.type_n), b, steps):
+        cache.mine(*one)
+        cache.update(*one)
+    return cache
+
+
+@given(
+    n=st.integers(2, 40), size=st.integers(1, 50), b=st.integers(1, 12), steps=st.integers(1, 15),
+    seed=st.integers(0, 99),
+)  # fmt: skip
+@settings(max_examples=60, deadline=None)
+def test_the_ring_is_that_of_a_slow_one(n: int, size: int, b: int, steps: int, seed: int) -> None:
+    """A list in the order of writing, where a pair written again moves to the end."""
+    facts = known(n, doubles=n // 5, seed=seed)
+    cache, slow = NegativeCache(facts, E, CacheConfig(size=size)), {}
+    assert cache.size == min(size, len(np.unique(facts.profile_nm.numpy(), axis=0)))
+    for clock, (index_b, cell_be, marker_be) in enumerate(batches(n, min(b, n), steps, seed)):
+        cache.update(index_b, cell_be, marker_be)
+        last = range(max(len(index_b) - cache.size, 0), len(index_b))
+        for i in last:
+            slow.pop(int(index_b[i]), None)
+        for i in last:
+            slow[int(index_b[i])] = (clock, torch.cat([marker_be[i], cell_be[i]]))
+        too_many = len(slow) - cache.size
+        if too_many > 0:  # of those written at one step, which leaves first is nobody's business
+            latest = sorted(written for written, _ in slow.values())[too_many - 1]
+            gone = [row for row in slow if cache.place_n[row] == NONE]
+            assert len(gone) == too_many
+            assert all(slow.pop(row)[0] <= latest for row in gone)
+        assert len(cache) == len(slow) <= cache.size
+        for row, (written, entry) in slow.items():
+            place = int(cache.place_n[row])
+            assert cache.row_s[place] == row
+            assert cache.written_s[place] == written
+            assert torch.equal(cache.entry_s2e[place], entry)
+
+
+@pytest.mark.parametrize("spared", ["duplicates", "alike", "type"])
+@given(seed=st.integers(0, 200), size=st.integers(1, 60), renewed=st.integers(1, 4))
+@settings(max_examples=25, deadline=None)
+def test_no_negative_is_the_own_pair_or_its_double_or_spared(
+    spared: str, seed: int, size: int, renewed: int
+) -> None:
+    facts = known(40, doubles=12, seed=seed)
+    config = CacheConfig(
+        size=size, negatives=5, renewed=renewed, spared=spared, likeness=0.7, search="torch"
+    )
+    cache = NegativeCache(facts, E, config)
+    unit_nm = F.normalize(facts.profile_nm, dim=1)
+    for index_b, cell_be, marker_be in batches(40, 8, 10, seed):
+        mined, _ = cache.mine(index_b, cell_be, marker_be)
+        for i, row in enumerate(index_b.tolist()):
+            found = cache.list_nh[row][cache.list_nh[row] != NONE]
+            assert len(found) == len(set(found.tolist()))
+            for other in found.tolist():
+                assert not torch.equal(facts.profile_nm[row], facts.profile_nm[other])
+                if spared != "duplicates":
+                    assert unit_nm[row] @ unit_nm[other] < 0.7
+                if spared == "type":
+                    assert facts.type_n[row] < 0 or facts.type_n[row] != facts.type_n[other]
+            if mined is not None:  # what is given out is what is kept of those, as it is now
+                there = [int(cache.place_n[other]) for other in found if cache.place_n[other] >= 0]
+                given_h2e = torch.cat([mined.marker_bhe[i], mined.cell_bhe[i]], dim=1)
+                assert torch.equal(given_h2e[mined.there_bh[i]], cache.entry_s2e[there])
+        cache.update(index_b, cell_be, marker_be)
+
+
+@pytest.mark.parametrize("name", searches.names())
+@given(q=st.integers(0, 6), s=st.integers(1, 60), h=st.integers(1, 8), seed=st.integers(0, 99))
+@settings(max_examples=40, deadline=None)
+def test_every_search_finds_the_nearest_that_are_allowed(
+    name: str, q: int, s: int, h: int, seed: int
+) -> None:
+    """By a slow loop, few allowed and many."""
+    rng = np.random.default_rng(seed)
+    query_qe, entry_se = (torch.from_numpy(rng.normal(size=(x, E)).astype("f")) for x in (q, s))
+    allowed_qs = torch.from_numpy(rng.random((q, s)) < rng.random())
+    found_qh = searches.get(name)(query_qe, entry_se, allowed_qs, h)
+    assert found_qh.shape == (q, h)
+    for i in range(q):
+        near = sorted(
+            np.flatnonzero(allowed_qs[i]), key=lambda j: -float(query_qe[i] @ entry_se[j])
+        )
+        assert found_qh[i].tolist() == [*near[:h], *[NONE] * (h - len(near))]
+
+
+def test_lists_are_reused_and_a_share_of_them_renewed() -> None:
+    facts = known(32)
+    cache = NegativeCache(facts, E, CacheConfig(negatives=4, renewed=4))
+    everyone = batch(torch.arange(32))
+    mined, told = cache.mine(*everyone)
+    assert mined is None
+    assert (told.hits, told.false, told.age) == (0.0, 0.0, 0.0)
+    cache.update(*everyone)
+    for step, hits in enumerate((0.0, 0.25, 0.5, 0.75, 0.75, 0.75)):
+        before = cache.searched_n.clone()
+        _, told = cache.mine(*batch(torch.arange(32), seed=step))
+        assert (cache.searched_n != before).sum() == 8
+        assert told.hits == hits
+        cache.update(*batch(torch.arange(32), seed=step))
+    assert told.age == 1.0  # all were written one step ago
+    assert 0 < told.stale <= 1  # the embeddings are drawn anew at every step
+
+
+def test_a_list_is_not_stale_while_nothing_moves() -> None:
+    cache = NegativeCache(known(32), E, CacheConfig(negatives=4, renewed=1))
+    for _ in range(3):
+        _, told = cache.mine(*batch(torch.arange(32)))
+        cache.update(*batch(torch.arange(32)))
+    assert told.stale == 0.0
+
+
+def test_the_share_of_false_negatives_is_counted() -> None:
+    """All of one type: every negative is false; none is where types are spared, or not known."""
+    facts = known(30)
+    one, nobody = (replace(facts, type_n=torch.full((30,), t)) for t in (0, -1))
+    cases = ((one, "duplicates", 1.0), (one, "type", 0.0), (nobody, "type", 0.0))
+    for these, spared, expected in cases:
+        cache = filled(CacheConfig(negatives=3, renewed=1, spared=spared), these)
+        assert cache.mine(*batch(torch.arange(8)))[1].false == expected
+
+
+def test_what_is_mined_is_hard() -> None:
+    """Nearer to the pair, by the sum of both cosines, than a negative drawn by chance."""
+    cache = filled(CacheConfig(negatives=3, renewed=1), known(60), steps=30)
+    index_b, cell_be, marker_be = batch(torch.arange(8), seed=7)
+    mined, _ = cache.mine(index_b, cell_be, marker_be)
+    near_bh = torch.einsum("be,bhe->bh", cell_be, mined.marker_bhe)
+    near_bh += torch.einsum("be,bhe->bh", marker_be, mined.cell_bhe)
+    any_bs = torch.cat([cell_be, marker_be], dim=1) @ cache.entry_s2e.T
+    assert near_bh.mean() > any_bs.mean() + any_bs.std()
+    assert not mined.marker_bhe.requires_grad
+
+
+def test_a_cache_repeats_itself_and_resumes() -> None:
+    facts, config = known(50), CacheConfig(size=20, negatives=4, renewed=2)
+    steps = batches(50, 8, 14)
+    whole, again, half = (NegativeCache(facts, E, config) for _ in range(3))
+    for cache in (whole, again):
+        for one in steps:
+            cache.mine(*one)
+            cache.update(*one)
+    for one in steps[:7]:
+        half.mine(*one)
+        half.update(*one)
+    resumed = NegativeCache(facts, E, config)
+    resumed.load_state_dict(half.state_dict())
+    for one in steps[7:]:
+        resumed.mine(*one)
+        resumed.update(*one)
+    for other in (again, resumed):
+        for name, value in whole.state_dict().items():
+            assert torch.equal(value, other.state_dict()[name]), name
+
+
+def test_what_cannot_be_a_cache_is_one_line() -> None:
+    for field in ("size", "negatives", "renewed"):
+        with pytest.raises(InputError, match=f"cache.{field}=0"):
+            CacheConfig(**{field: 0})
+    with pytest.raises(InputError, match="a cosine is from -1 to 1"):
+        CacheConfig(likeness=2.0)
+    with pytest.raises(InputError, match="did you mean 'faiss'"):
+        CacheConfig(search="fais")
