@@ -18,6 +18,7 @@ from einops import rearrange
 
 KMEANS = {"niter": 8, "max_points_per_centroid": 64, "seed": 0}
 DISTANCES = 2**18  # at once: they stay in the processor's cache
+QUERIES = 2**16  # at once: with so many lists each, what is known of them fits in memory
 
 
 class InvertedLists:
@@ -44,10 +45,13 @@ class InvertedLists:
 
         All of ``k`` up to ``n`` are found, and the true ones with a ``gap`` of infinity.
         """
-        found, gap_ml = self._begin(query_md, k)
-        self._meet(found, np.isfinite(gap_ml) & (gap_ml <= gap))
-        found.heap.finalize()
-        return np.asarray(found.heap.I)
+        near_mk = np.empty((len(query_md), k), dtype=np.int64)
+        for start in range(0, len(query_md), QUERIES):
+            found, gap_ml = self._begin(query_md[start : start + QUERIES], k)
+            self._meet(found, np.isfinite(gap_ml) & (gap_ml <= gap))
+            found.heap.finalize()
+            near_mk[start : start + QUERIES] = found.heap.I
+        return near_mk
 
     def gaps(self, query_md: np.ndarray, k: int) -> np.ndarray:
         """How far the lists are for a search, ``(m, l)``; minus infinity for the nearest.

@@ -93,6 +93,7 @@ def test_pieces_do_not_show(monkeypatch):
     lists = InvertedLists(x_nd, 32)
     whole = lists.search(x_nd, K, 1.0)
     monkeypatch.setattr(representations.lists, "DISTANCES", 1)
+    monkeypatch.setattr(representations.lists, "QUERIES", 333)
     np.testing.assert_array_equal(np.sort(lists.search(x_nd, K, 1.0)), np.sort(whole))
 
 
