@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import pandas as pd
 
 from benchmarks import metrics
 from benchmarks.haematopoiesis import LINEAGES
+from benchmarks.order import in_order
 from benchmarks.shifts import SHIFTS
 from benchmarks.siblings import AXES
 from benchmarks.suites import suites
@@ -40,7 +41,7 @@ HEADLINES = (
 
 
 def markdown(table: pd.DataFrame, suite: str, gaps: pd.DataFrame | None = None) -> str:
-    """Readable page: a section for each task and pair of datasets, rows sorted by the headline.
+    """Readable page: a section for each task and pair of datasets.
 
     ``gaps`` are differences that the suite asks for, of ``benchmarks.versus``.
     """
@@ -57,7 +58,7 @@ def markdown(table: pd.DataFrame, suite: str, gaps: pd.DataFrame | None = None) 
         lines += [f"## {_short(str(train))} → {_short(str(test))}: {task}", ""]
         lines += [f"Trained on `{train}`, tested on `{test}`.", ""]
         for part in parts(section, suite):
-            lines += [*_main(part), ""]
+            lines += [*_main(part, suite), ""]
         if gaps is not None:
             here = (gaps["task"] == task) & (gaps["train"] == train) & (gaps["test"] == test)
             lines += [*_gaps(gaps[here]), ""] if here.any() else []
@@ -74,26 +75,19 @@ def parts(section: pd.DataFrame, suite: str) -> list[pd.DataFrame]:
     return [section]
 
 
-def _main(section: pd.DataFrame) -> Iterator[str]:
+def _main(section: pd.DataFrame, suite: str) -> Iterator[str]:
     found = set(section["metric"])
     shown = [name for name in HEADLINES if name in found] or sorted(found)
     lead = next((name for name in ("pair_accuracy", "macro_f1") if name in found), shown[0])
     units = (f"Δ {lead}", "p", "n", "pool", "seeds")
     yield _row("model", "features", "variant", *map(_title, shown), *units)
     yield _row(*["---"] * 3, *["---:"] * (len(shown) + 5))
-    for _, row, figures in _runs(section, lead):
+    for figures in in_order(section, suite, (lead,)):
         cells = [interval(figures[name]) if name in figures else "" for name in shown]
-        main = figures.get(lead, row)
+        row = figures.get(lead, next(iter(figures.values())))
         yield _row(
-            *(row["model"], row["representation"], _variant(row["variant"])),
-            *(
-                *cells,
-                _difference(main),
-                _p(main["p_holm"]),
-                row["n"],
-                _optional(row["pool"]),
-                row["seeds"],
-            ),
+            *(row["model"], row["representation"], _variant(row["variant"]), *cells),
+            *(_difference(row), _p(row["p_holm"]), row["n"], _optional(row["pool"]), row["seeds"]),
         )
     chance = section.groupby("metric")["chance"].mean()
     if chance[shown].notna().any():
@@ -129,18 +123,6 @@ def _siblings(section: pd.DataFrame) -> Iterator[str]:
             *(pair, row["model"], row["representation"], _variant(row["variant"])),
             *(interval(row), _number(row["chance"]), row["support"]),
         )
-
-
-def _runs(
-    section: pd.DataFrame, lead: str
-) -> Sequence[tuple[tuple[float, str], pd.Series, dict[str, pd.Series]]]:
-    """Runs of a section with their figures by metric, the best headline first."""
-    runs = []
-    for key, group in section.groupby(["model", "representation", "variant"]):
-        figures = {row["metric"]: row for _, row in group.iterrows()}
-        first = figures.get(lead, group.iloc[0])
-        runs.append(((-float(first["value"]), str(key)), first, figures))
-    return sorted(runs, key=lambda run: run[0])
 
 
 def _title(name: str) -> str:

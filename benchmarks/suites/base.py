@@ -43,6 +43,8 @@ class Suite:
     """A named, frozen grid; ``note`` is what a reader of its table must know.
 
     ``apart``: representations answer different questions, and each has a table of its own.
+    ``groups`` are fields of the variant that order a table before its headline does, and
+    ``least_first`` says that less of that is better.
     """
 
     name: str
@@ -51,6 +53,8 @@ class Suite:
     note: str = ""
     apart: bool = False
     versus: Versus | None = None
+    groups: tuple[str, ...] = ()
+    least_first: bool = False
 
     def select(self, profile: str) -> tuple[Row, ...]:
         """Rows of a profile, ``quick`` or ``full``."""

@@ -43,6 +43,8 @@ def _speed() -> Suite:
     return Suite(
         name="speed",
         title="Diffusion map beside scanpy's: seconds, memory, agreement",
+        groups=("cells",),
+        least_first=True,
         rows=tuple(
             Row(task="diffmap_speed", **row, variant=variant, quick=quick)
             for variant, quick in SIZES
