@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import tyro
-from tyro.conf import FlagCreatePairsOff, Positional, arg
+from tyro.conf import AvoidSubcommands, FlagCreatePairsOff, Positional, arg
 
-from clip_align.config import TrainConfig
+from clip_align.config import PLAIN, TrainConfig, bases
 from clip_align.embed import embed_file
 from clip_align.markers.profile import View
 from clip_align.train_file import FileTraining, train_file
@@ -25,46 +26,51 @@ OutFolder = Annotated[Path, arg(aliases=["-o"], metavar="RUN")]
 OutFile = Annotated[Path, arg(aliases=["-o"], metavar="OUT.h5ad")]
 
 
-def train(
-    data: Data,
-    /,
-    *,
-    out: OutFolder,
-    representation: str = "pca",
-    view: View = "adt",
-    keep_panel_genes: bool = False,
-    validation_share: float = 0.15,
-    overwrite: bool = False,
-    train: TrainConfig = TrainConfig(),  # noqa: B008 - frozen
-) -> None:
-    """Train an alignment of cells and markers; write a run folder.
+def _train(base: TrainConfig) -> Callable[..., None]:
+    """The command with its defaults."""
 
-    Args:
-        data: Raw counts in X; obsm["protein"], obs["cell_type"], obs["donor"] where known.
-        out: Folder of the run.
-        representation: Cell features by name, such as pca or diffmap.
-        view: Marker profile: antibodies (adt) or the genes of the panel (rna).
-        keep_panel_genes: Let the cell side read the genes of the markers.
-        validation_share: Share of the cells, or of the donors, that chooses the epoch.
-        overwrite: Replace a finished run.
-        train: How to train.
-    """
-    plan = FileTraining(
-        representation=representation,
-        view=view,
-        keep_panel_genes=keep_panel_genes,
-        validation_share=validation_share,
-        train=train,
-    )
-    trained = train_file(data, out, plan, overwrite=overwrite, say=_note)
-    best, n = trained.history[trained.best_epoch], trained.n_validation
-    print(
-        f"{out}: best of {len(trained.history)} epochs is {trained.best_epoch + 1}, validation "
-        f"pair accuracy {best['val/pair_accuracy']:.3f} (chance 0.5), recall@10 "
-        f"{best['val/recall@10']:.3f} (chance {min(10 / n, 1):.3f}) among {n} cells "
-        f"({trained.seconds:.0f} s)"
-    )
-    print(f"tensorboard --logdir {out}")
+    def train(
+        data: Data,
+        /,
+        *,
+        out: OutFolder,
+        representation: str = "pca",
+        view: View = "adt",
+        keep_panel_genes: bool = False,
+        validation_share: float = 0.15,
+        overwrite: bool = False,
+        train: TrainConfig = base,
+    ) -> None:
+        """Train an alignment of cells and markers; write a run folder.
+
+        Args:
+            data: Raw counts in X; obsm["protein"], obs["cell_type"], obs["donor"] where known.
+            out: Folder of the run.
+            representation: Cell features by name, such as pca or diffmap.
+            view: Marker profile: antibodies (adt) or the genes of the panel (rna).
+            keep_panel_genes: Let the cell side read the genes of the markers.
+            validation_share: Share of the cells, or of the donors, that chooses the epoch.
+            overwrite: Replace a finished run.
+            train: How to train; what is not said follows from --train.model.name.
+        """
+        plan = FileTraining(
+            representation=representation,
+            view=view,
+            keep_panel_genes=keep_panel_genes,
+            validation_share=validation_share,
+            train=train,
+        )
+        trained = train_file(data, out, plan, overwrite=overwrite, say=_note)
+        best, n = trained.history[trained.best_epoch], trained.n_validation
+        print(
+            f"{out}: best of {len(trained.history)} epochs is {trained.best_epoch + 1}, validation "
+            f"pair accuracy {best['val/pair_accuracy']:.3f} (chance 0.5), recall@10 "
+            f"{best['val/recall@10']:.3f} (chance {min(10 / n, 1):.3f}) among {n} cells "
+            f"({trained.seconds:.0f} s)"
+        )
+        print(f"tensorboard --logdir {out}")
+
+    return train
 
 
 def embed(
@@ -93,18 +99,23 @@ def embed(
     print(f"{out}: written")
 
 
-COMMANDS: dict[str, Callable[..., Any]] = {"train": train, "embed": embed}
+def commands(args: Sequence[str]) -> dict[str, Callable[..., Any]]:
+    """Every command; ``train`` has the defaults of the model that ``args`` name."""
+    chosen = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    chosen.add_argument("--train.model.name", dest="name", nargs="?", default=PLAIN)
+    name = chosen.parse_known_args(list(args))[0].name or PLAIN
+    return {"train": _train(bases.get(name)), "embed": embed}
 
 
 def main(args: Sequence[str] | None = None) -> None:
     """Run one command; without arguments, print the help."""
     given = sys.argv[1:] if args is None else list(args)
     tyro.extras.subcommand_cli_from_dict(
-        COMMANDS,
+        commands(given),
         prog="python -m clip_align",
         description="Align single-cell states with marker proteins.",
         args=given or ["--help"],
-        config=(FlagCreatePairsOff,),
+        config=(FlagCreatePairsOff, AvoidSubcommands),
     )
 
 

@@ -50,9 +50,10 @@ class TrainConfig:
     """Of initialisation, order, dropout and augmentation."""
 
 
-bases: Family[TrainConfig] = Family("base configuration")
-bases.add("DiffMapProteinCLIP", TrainConfig())
-bases.add("OptimizedCLIPModule", TrainConfig(model=OPTIMIZED, loss="hard_negative"))
+PLAIN = ModelConfig().name
+bases: Family[TrainConfig] = Family("model")
+bases.add(PLAIN, TrainConfig())
+bases.add(OPTIMIZED.name, TrainConfig(model=OPTIMIZED, loss="hard_negative"))
 
 
 def check(config: TrainConfig) -> None:

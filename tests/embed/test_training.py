@@ -5,18 +5,22 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from anndata import AnnData
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import clip_align.train
 from clip_align.checkpoint import CONFIG, METRICS, load_run
+from clip_align.config import bases
 from clip_align.embed import embed
 from clip_align.losses.info_nce import InfoNCE
 from clip_align.markers import marker_genes
+from clip_align.models import OptimizedCLIPModule
 from clip_align.train_file import FileTraining, train_file
 from representations import registry
 from representations.errors import InputError
@@ -73,6 +77,25 @@ def test_the_panel_can_be_kept(data: Path, tmp_path: Path) -> None:
     assert run_main("train", data, "-o", tmp_path / "r", "--keep-panel-genes", *few) == 0
     genes = set(registry.load(tmp_path / "r" / "representation").genes)
     assert genes & set(marker_genes(load_run(tmp_path / "r").panel.markers, "adt"))
+
+
+def test_a_model_brings_its_own_defaults_and_options_change_them(
+    data: Path, cells: AnnData, tmp_path: Path
+) -> None:
+    told = ["--train.model.name", "OptimizedCLIPModule", "--train.epochs", "2"]
+    told += ["--train.model.cache.negatives", "4", "--train.loss-options", "beta", "0.5"]
+    assert run_main("train", data, "-o", tmp_path / "r", *TINY, *told) == 0
+    loaded = load_run(tmp_path / "r")
+    config, base = loaded.config, bases.get("OptimizedCLIPModule")
+    assert type(loaded.model) is OptimizedCLIPModule
+    assert (config.loss, config.loss_options) == (base.loss, {"beta": 0.5})
+    assert (config.model.temperature, config.model.cell.head) == ("adaptive", "skip")
+    assert config.model.cache == replace(base.model.cache, negatives=4)
+    found = cells[-50:].copy()
+    embed(found, loaded, registry.load(tmp_path / "r" / "representation"))
+    assert np.isfinite(found.obsm[Obsm.CLIP_CELL]).all()
+    events = EventAccumulator(str(tmp_path / "r")).Reload()
+    assert {"cache/hits", "cache/false", "cache/age"} < set(events.Tags()["scalars"])
 
 
 def test_rna_view_diffmap_and_no_labels(cells: AnnData, tmp_path: Path) -> None:
