@@ -91,7 +91,7 @@ def _main(section: pd.DataFrame, suite: str) -> Iterator[str]:
         )
     chance = section.groupby("metric")["chance"].mean()
     if chance[shown].notna().any():
-        yield _row("*chance*", "", "", *(_number(chance[name]) for name in shown), *[""] * 5)
+        yield _row("*chance*", "", "", *(number(chance[name]) for name in shown), *[""] * 5)
 
 
 def _gaps(found: pd.DataFrame) -> Iterator[str]:
@@ -121,7 +121,7 @@ def _siblings(section: pd.DataFrame) -> Iterator[str]:
         pair = row["metric"].partition("[")[2].rstrip("]").replace("|", " / ")
         yield _row(
             *(pair, row["model"], row["representation"], _variant(row["variant"])),
-            *(interval(row), _number(row["chance"]), row["support"]),
+            *(interval(row), number(row["chance"]), row["support"]),
         )
 
 
@@ -137,13 +137,14 @@ def _row(*cells: object) -> str:
     return "| " + " | ".join(str(cell) for cell in cells) + " |"
 
 
-def _number(value: float) -> str:
+def number(value: float) -> str:
+    """Three decimals, thousands without; nothing for nan."""
     return "" if pd.isna(value) else f"{value:.3f}" if abs(value) < 100 else f"{value:,.0f}"
 
 
 def interval(row: pd.Series) -> str:
     """Value and interval; a figure without chance that was measured once has none."""
-    value, low, high = (_number(row[name]) for name in ("value", "low", "high"))
+    value, low, high = (number(row[name]) for name in ("value", "low", "high"))
     once = pd.isna(row["chance"]) and row["low"] == row["high"]
     return value if once else f"{value} [{low}, {high}]"
 

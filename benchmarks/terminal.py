@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import records
-from benchmarks.markdown import HEADLINES, interval, parts
+from benchmarks.markdown import HEADLINES, interval, number, parts
 from benchmarks.order import in_order
 from benchmarks.tidy import tidy
 
@@ -35,7 +35,7 @@ def _section(suite: str, names: tuple[str, str, str], section: pd.DataFrame) -> 
     first, found = section.iloc[0], set(section["metric"])
     columns = [name for name in COLUMNS if name in found] or [n for n in HEADLINES if n in found]
     columns = columns or sorted(found)
-    compared = bool(section["reference"].notna().any())
+    compared = bool(section["reference"].astype(str).str.startswith("ridge").any())
     sides = " -> ".join(side.partition("@")[0] for side in (train, test))
     title = f"{sides} ({task}): n {first['n']}, pool {first['pool']}, {first['seeds']} seeds"
     title = title.replace(", pool <NA>", "")
@@ -53,7 +53,7 @@ def _section(suite: str, names: tuple[str, str, str], section: pd.DataFrame) -> 
         shown.add_row(model, representation.removeprefix("X_"), changed, *cells, *[gap] * compared)
     chance = section.groupby("metric")["chance"].mean()
     if chance[columns].notna().any():
-        line = (f"{chance[name]:.3f}" for name in columns)
+        line = (number(chance[name]) for name in columns)
         shown.add_row("chance line", "", "", *line, *[""] * compared)
     return shown
 

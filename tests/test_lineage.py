@@ -248,7 +248,10 @@ def test_records_are_valid_and_shown(tiny, tmp_path, capsys):
     assert suites.get("lineage").note in page
     assert "nan" not in page.lower()
     show_suite("lineage", tmp_path / "records")
-    assert "abs_spearman_monocle2" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "abs_spearman_monocle2" in shown
+    assert "nan" not in shown
+    assert "ridge" not in shown  # no row of it is in this suite
 
 
 def test_what_is_no_lineage_row_is_refused(tree):

@@ -1,4 +1,4 @@
-"""Rows of a table stand as a reader should meet them."""
+"""Rows of a table stand as a reader should meet them, and say no more than is known."""
 
 from __future__ import annotations
 
