@@ -127,4 +127,5 @@ class DiffusionMap(GraphRepresentation):
 
 def _scale(kernel: sp.csr_matrix, row: np.ndarray, col: np.ndarray) -> sp.csr_matrix:
     """Divide entry ``ij`` by ``row_i * col_j``."""
-    return sp.csr_matrix(sp.diags(1 / row) @ kernel @ sp.diags(1 / col))
+    data = np.repeat(1 / row, np.diff(kernel.indptr)) * kernel.data * (1 / col)[kernel.indices]
+    return sp.csr_matrix((data, kernel.indices, kernel.indptr), shape=kernel.shape)

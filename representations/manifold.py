@@ -66,6 +66,8 @@ class Manifold:
         A cell whose affinity lies mostly elsewhere is not on the map.
         """
         whole_mn = self.graph.extend(self.pca.transform(adata, statistics=statistics))
+        if self.main_n.all():
+            return whole_mn, row_sums(whole_mn) > 0
         inside_mc = sp.csr_matrix(whole_mn[:, self.main_n])
         return inside_mc, row_sums(inside_mc) > 0.5 * row_sums(whole_mn)
 

@@ -69,11 +69,12 @@ class Preprocessor:
         # Depth is counted over the same genes as in training, so that a panel left out of the
         # features cannot come back through it; where some are missing, to the share they had.
         known_a = np.array([gene in position for gene in self.depth_genes_a], dtype=bool)
-        depth = [position[gene] for gene in self.depth_genes_a[known_a]]
         share = 1.0 if known_a.all() else float(self.depth_share_a[known_a].sum())
-        log_na = log_normalise(counts(adata)[:, depth], self.config.target_sum * share)
-        at = {column: i for i, column in enumerate(depth)}
-        log_nh = log_na[:, [at[position[g]] for g in self.genes_h[here_h]]].toarray()
+        counted_g = np.zeros(adata.n_vars, dtype=np.float32)
+        counted_g[[position[gene] for gene in self.depth_genes_a[known_a]]] = 1.0
+        x_ng = counts(adata)
+        x_nh = x_ng[:, [position[gene] for gene in self.genes_h[here_h]]]
+        log_nh = log_normalise(x_nh, self.config.target_sum * share, x_ng @ counted_g).toarray()
         mean_h, std_h = self.mean_h[here_h], self.std_h[here_h]
         if statistics == "own" and adata.n_obs > 1:
             mean_h, std_h = _moments(log_nh)
@@ -130,11 +131,18 @@ def counts(adata: AnnData) -> sp.csr_matrix:
     return x_ng
 
 
-def log_normalise(counts_ng: sp.csr_matrix, target_sum: float = 1e4) -> sp.csr_matrix:
-    """``log(1 + target_sum * count / depth)`` for each cell; a cell without counts stays zero."""
-    depth_n = np.asarray(counts_ng.sum(axis=1)).ravel()
-    scale_n = target_sum / np.where(depth_n > 0, depth_n, 1.0)
-    log_ng = sp.csr_matrix(sp.diags(scale_n.astype(np.float32)) @ counts_ng)
+def log_normalise(
+    counts_ng: sp.csr_matrix, target_sum: float = 1e4, depth_n: np.ndarray | None = None
+) -> sp.csr_matrix:
+    """``log(1 + target_sum * count / depth)`` for each cell; a cell without counts stays zero.
+
+    ``depth_n`` are counts over more genes than those given; by default over these.
+    """
+    if depth_n is None:
+        depth_n = np.asarray(counts_ng.sum(axis=1)).ravel()
+    scale_n = (target_sum / np.where(depth_n > 0, depth_n, 1.0)).astype(np.float32)
+    log_ng = sp.csr_matrix(counts_ng, copy=True)
+    log_ng.data *= np.repeat(scale_n, np.diff(log_ng.indptr))
     np.log1p(log_ng.data, out=log_ng.data)
     return log_ng
 

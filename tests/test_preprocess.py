@@ -48,6 +48,27 @@ def test_log_normalise_is_that_of_scanpy():
     assert (adata.X != counts().X).nnz == 0
 
 
+def test_depth_may_count_more_genes_than_are_asked_for():
+    x_ng = counts().X
+    whole, depth_n = log_normalise(x_ng), np.asarray(x_ng.sum(axis=1)).ravel()
+    some = log_normalise(x_ng[:, 5:20], depth_n=depth_n)
+    np.testing.assert_array_equal(some.toarray(), whole[:, 5:20].toarray())
+
+
+def test_entries_of_one_place_are_added_up_and_left_as_they_were():
+    """Counts in two parts each, as some files hold them: the same features, fitted and placed."""
+    whole = counts()
+    data = np.outer(whole.X.data, [0.25, 0.75]).ravel().astype(np.float32)
+    parts = sp.csr_matrix((data, np.repeat(whole.X.indices, 2), 2 * whole.X.indptr), whole.shape)
+    split = AnnData(parts.copy(), obs=whole.obs, var=whole.var)
+    expected = Preprocessor(PreprocessConfig()).fit_transform(whole)
+    fitted = Preprocessor(PreprocessConfig())
+    np.testing.assert_allclose(fitted.fit_transform(split), expected, atol=1e-5)
+    np.testing.assert_allclose(fitted.transform(split), expected, atol=1e-5)
+    np.testing.assert_array_equal(split.X.data, parts.data)
+    np.testing.assert_array_equal(split.X.indices, parts.indices)
+
+
 def test_a_cell_without_counts_stays_zero():
     x_ng = counts().X.toarray()
     x_ng[3] = 0
