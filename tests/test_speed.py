@@ -193,9 +193,9 @@ def test_the_suite_is_known_and_quick_is_the_real_cells():
     sizes = [(cells_of(one), noise_of(one), threads_of(one)) for one in full]
     assert sizes == [
         (5000, None, 1), (6310, None, 1), (50_000, None, 1), (200_000, None, 1), (50_000, 0.5, 1),
-        (50_000, None, 2),
+        (50_000, None, 2), (50_000, 0.5, 2),
     ]  # fmt: skip
-    assert [DiffmapSpeed.config(one)["threads"] for one in full[-2:]] == [1, 2]
+    assert [DiffmapSpeed.config(one)["threads"] for one in full[-3:]] == [1, 2, 2]
     assert tasks.get("diffmap_speed") is DiffmapSpeed
     assert DiffmapSpeed.config(suite.rows[4])["noise"] == 0.5
 

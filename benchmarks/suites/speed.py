@@ -12,6 +12,7 @@ SIZES: tuple[tuple[dict[str, int | str], bool], ...] = (
     ({"cells": 200_000}, False),
     ({"cells": 50_000, "noise": "0.5"}, False),
     ({"cells": 50_000, "threads": 2}, False),
+    ({"cells": 50_000, "noise": "0.5", "threads": 2}, False),
 )
 
 
