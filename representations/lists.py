@@ -9,16 +9,19 @@ cells, ``m`` new cells, ``k`` neighbours, ``d`` dimensions, ``l`` lists.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import faiss
 import numpy as np
 from einops import rearrange
+from threadpoolctl import ThreadpoolController
 
 KMEANS = {"niter": 8, "max_points_per_centroid": 64, "seed": 0}
 DISTANCES = 2**18  # at once: they stay in the processor's cache
-QUERIES = 2**16  # at once: with so many lists each, what is known of them fits in memory
+QUERIES = 2**13  # of a block, which is one thread's; the same whatever the number of threads
 
 
 class InvertedLists:
@@ -28,6 +31,7 @@ class InvertedLists:
         kmeans = faiss.Kmeans(x_nd.shape[1], n_lists, **KMEANS)
         with _one_thread():
             kmeans.train(x_nd)
+        self._pools = ThreadpoolController()
         self.centroids_ld: np.ndarray = np.asarray(kmeans.centroids)
         used, list_n = np.unique(self.list_of(x_nd), return_inverse=True)
         self.centroids_ld = self.centroids_ld[used]
@@ -45,13 +49,19 @@ class InvertedLists:
 
         All of ``k`` up to ``n`` are found, and the true ones with a ``gap`` of infinity.
         """
-        near_mk = np.empty((len(query_md), k), dtype=np.int64)
-        for start in range(0, len(query_md), QUERIES):
-            found, gap_ml = self._begin(query_md[start : start + QUERIES], k)
-            self._meet(found, np.isfinite(gap_ml) & (gap_ml <= gap))
-            found.heap.finalize()
-            near_mk[start : start + QUERIES] = found.heap.I
-        return near_mk
+        blocks = [query_md[start : start + QUERIES] for start in range(0, len(query_md), QUERIES)]
+        search = partial(self._search, k=k, gap=gap)
+        # Products this small gain nothing from several threads each; blocks of cells do.
+        workers = min(faiss.omp_get_max_threads(), len(blocks))
+        with self._pools.limit(limits=1), ThreadPoolExecutor(max(workers, 1)) as pool:
+            return np.concatenate(list(pool.map(search, blocks)))
+
+    def _search(self, query_md: np.ndarray, k: int, gap: float) -> np.ndarray:
+        faiss.omp_set_num_threads(1)  # of this thread: a new one starts with as many as there are
+        found, gap_ml = self._begin(query_md, k)
+        self._meet(found, np.isfinite(gap_ml) & (gap_ml <= gap))
+        found.heap.finalize()
+        return np.asarray(found.heap.I)
 
     def gaps(self, query_md: np.ndarray, k: int) -> np.ndarray:
         """How far the lists are for a search, ``(m, l)``; minus infinity for the nearest.

@@ -19,6 +19,7 @@ from scipy.sparse.csgraph import reverse_cuthill_mckee
 from scipy.sparse.linalg import eigsh
 
 from representations.errors import InputError
+from representations.threads import one_blas_thread
 
 if TYPE_CHECKING:
     import torch
@@ -29,7 +30,7 @@ GROWTH = 1e5  # of eigenvalue 1 by the filter: rounding of the leading vectors d
 DEGREE = 40  # of the filter, at most
 PASSES = 40
 DEPENDENT = 1e-6  # smallest eigenvalue of the inner products of unit columns, else they want a QR
-ROWS = 1024  # at once, where many are summed
+ROWS = 8192  # at once, where many are summed
 PIECE = 6500000  # numbers multiplied at once: they stay in the processor's cache
 LINE = 16  # columns of a row that start where a cache line does
 SLACK = 0.01  # below the lowest eigenvalue found, which is one from above
@@ -61,6 +62,12 @@ def leading_eigenpairs(
     if n <= DENSE_UP_TO:
         values, vectors = np.linalg.eigh(matrix_nn.toarray())
         return values[::-1][:k], vectors[:, ::-1][:, :k]
+    with one_blas_thread():
+        return _iterated(matrix_nn, k, seed)
+
+
+def _iterated(matrix_nn: sp.csr_matrix, k: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    n = matrix_nn.shape[0]
     # Neighbours side by side: what a row gathers is then mostly in the cache already.
     order_n = reverse_cuthill_mckee(matrix_nn, symmetric_mode=True)
     matrix_nn = matrix_nn[order_n][:, order_n]

@@ -1,9 +1,11 @@
-"""Torch on one thread, for steps too small to share."""
+"""One thread, for steps too small to share."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+from threadpoolctl import ThreadpoolController
 
 
 @contextmanager
@@ -21,3 +23,14 @@ def one_thread() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+@contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """Products of numpy and scipy on one thread inside.
+
+    Where they are small and stand between those of other libraries, the threads of each wait for
+    the other's, and two cores are slower than one.
+    """
+    with ThreadpoolController().limit(limits=1, user_api="blas"):
+        yield

@@ -133,6 +133,15 @@ def test_little_noise_leaves_most_of_a_row(seed):
     assert 0 < np.median(share) < 0.3
 
 
+def test_a_twin_off_by_rounding_is_a_twin_in_a_fit_too():
+    """Taken at its word, a distance of 1e-6 would be the ``rho`` of both."""
+    x_nd = points(200)
+    exact, near = (
+        fuzzy_graph(np.concatenate([x_nd, x_nd[:40] + np.float32(off)])) for off in (0.0, 1e-6)
+    )
+    assert largest(exact.weights_nn - near.weights_nn) < 0.2
+
+
 def test_forward_edges_alone_are_not_the_row():
     """Control: without reverse edges a new cell misses much of its twin's row."""
     x_nd = points()

@@ -11,6 +11,7 @@ from sklearn.datasets import make_blobs
 from sklearn.neighbors import NearestNeighbors
 
 import representations.lists
+from representations.errors import InputError
 from representations.graph import fuzzy_graph
 from representations.knn import RECALL, KnnIndex
 from representations.lists import InvertedLists
@@ -120,7 +121,7 @@ def test_more_of_the_cells_are_met_where_neighbours_are_harder_to_find():
     rng = np.random.default_rng(0)
     flat, round_ = (rng.normal(size=(3000, 30)) * scale for scale in (np.eye(30)[0] + 0.01, 1.0))
     easy, hard = (KnnIndex(x, exact_up_to=100) for x in (flat, round_))
-    met = [(i._lists.gaps(i.x_nd, K) <= i._gap).mean() for i in (easy, hard)]
+    met = [(i._lists.gaps(i._near_nd, K) <= i._gap).mean() for i in (easy, hard)]
     assert met[0] < 0.5 * met[1]
     assert min(easy.recall(K), hard.recall(K)) >= 0.99
 
@@ -146,6 +147,44 @@ def test_the_gap_is_as_small_as_holds_the_share_asked_for(recall):
     x_nd = cloud(6000)
     index = KnnIndex(x_nd, exact_up_to=100)
     gap, true = index._gap_for(recall), truly(x_nd, x_nd, K)[:, 1:]
-    at, below = (index._lists.search(x_nd, K, g)[:, 1:] for g in (gap, 0.8 * gap))
+    at, below = (index._lists.search(index._near_nd, K, g)[:, 1:] for g in (gap, 0.8 * gap))
     assert share(at, true) == pytest.approx(recall, abs=0.015)
     assert share(below, true) < share(at, true)
+
+
+@pytest.mark.parametrize("exact_up_to", [100, 10_000])
+def test_where_the_origin_lies_is_irrelevant(exact_up_to):
+    """Products lose a distance beside a far origin: at a thousand, two neighbours of three."""
+    x_nd = cloud(1500, 30)
+    far_nd = x_nd + np.float32(1000)
+    found, far = (KnnIndex(x, exact_up_to=exact_up_to).search(x, K) for x in (x_nd, far_nd))
+    assert share(far, found) >= 0.99
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, 1e30])
+def test_what_has_no_distance_is_refused(bad):
+    x_nd = cloud(300)
+    broken = x_nd.copy()
+    broken[3, 2] = bad
+    for exact_up_to in (100, 1000):
+        with pytest.raises(InputError, match="nan, infinite or huge"):
+            KnnIndex(broken, exact_up_to=exact_up_to)
+        with pytest.raises(InputError, match="nan, infinite or huge"):
+            KnnIndex(x_nd, exact_up_to=exact_up_to).search(broken, K)
+        with pytest.raises(InputError, match="301 neighbours of 300 cells"):
+            KnnIndex(x_nd, exact_up_to=exact_up_to).search(x_nd, 301)
+
+
+def test_the_number_of_threads_changes_nothing(monkeypatch):
+    """Blocks of cells are handed to threads, and are the same blocks with one and with four."""
+    monkeypatch.setattr(representations.lists, "QUERIES", 300)
+    x_nd, found = cloud(2000, 20), []
+    for count in (1, 4):
+        before = faiss.omp_get_max_threads()
+        faiss.omp_set_num_threads(count)
+        try:
+            found.append(KnnIndex(x_nd, exact_up_to=100).search(x_nd, K))
+            assert faiss.omp_get_max_threads() == count
+        finally:
+            faiss.omp_set_num_threads(before)
+    np.testing.assert_array_equal(*found)

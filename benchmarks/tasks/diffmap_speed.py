@@ -88,7 +88,9 @@ class DiffmapSpeed(WithinDataset):
             seconds |= in_turn(more, PROTOCOL.repeats)[0]
         if n <= PROTOCOL.repeated_up_to:
             alone = {
-                f"fresh_{side}": partial(first_call, side, x_nd, cores=cores, **basis)
+                f"fresh_{side}": partial(
+                    first_call, side, x_nd, seed=self.seed, cores=cores, **basis
+                )
                 for side in sides
             }
             seconds |= told_in_turn(alone, PROTOCOL.fresh)
