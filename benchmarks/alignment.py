@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -18,6 +19,8 @@ from benchmarks.suites import Row
 from benchmarks.task_cells import TaskCells, trained_on
 from benchmarks.tasks import Outcome
 from clip_align.config import bases
+from clip_align.kinship import Kinship, kinship
+from clip_align.markers.hierarchy import load_hierarchy
 from clip_align.markers.profile import View
 from clip_align.models import models
 from clip_align.monitor import Monitor
@@ -33,7 +36,8 @@ class AlignmentTask:
     view: ClassVar[View]
 
     def __init__(self, train: str, test: str, seed: int, *, logs: str | None = None) -> None:
-        self.name, self.test_name, self.seed, self.logs = f"{train}-{test}", test, seed, logs
+        self.name, self.seed, self.logs = f"{train}-{test}", seed, logs
+        self.train_name, self.test_name = train, test
         self.cells = TaskCells(train, test, seed, view=self.view)
         self._models: dict[tuple[str, str, Setting], Trained] = {}
 
@@ -94,8 +98,16 @@ class AlignmentTask:
             config = replace(bases.get(row.model), seed=self.seed)
             known, held = self.cells.known_pairs(row.representation, setting)
             with self._monitor(row) as monitor, one_thread():
-                self._models[key] = train(known, held, config, monitor=monitor, progress=False)
+                self._models[key] = train(
+                    known, held, config, kinship=self._kinship, monitor=monitor, progress=False
+                )
         return self._models[key]
+
+    @cached_property
+    def _kinship(self) -> Kinship:
+        terms = datasets.get(self.train_name).terms
+        ids = {label: term.ontology_id for label, term in terms.items()}
+        return kinship(ids, load_hierarchy())
 
     def _monitor(self, row: Row) -> AbstractContextManager[Monitor | None]:
         if self.logs is None:

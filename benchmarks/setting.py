@@ -12,6 +12,7 @@ from benchmarks.siblings import AXES
 from benchmarks.suites import Row
 from benchmarks.suites.representations import BLOCKS
 from clip_align.config import bases
+from clip_align.losses import options_of
 from clip_align.markers import tables_revision
 from clip_align.models import models
 from representations.base import Statistics
@@ -70,8 +71,9 @@ def config_of(row: Row, view: str) -> dict[str, Any]:
 
 
 def trained_as(model: str) -> dict[str, Any]:
-    """The base configuration of a model's training."""
-    return _given(asdict(bases.get(model)))
+    """The base configuration of a model's training, the options its loss really runs with."""
+    config = bases.get(model)
+    return _given(asdict(config) | {"loss_options": options_of(config.loss, config.loss_options)})
 
 
 def _given(config: dict[str, Any]) -> dict[str, Any]:

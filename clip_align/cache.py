@@ -1,8 +1,8 @@
 """Hard negatives from a cache of recent embeddings (Wang 2020, arXiv:1912.06798).
 
 The embeddings of past steps are kept, a pair once. What lies nearest to a pair is searched for
-seldom and the list reused, each time with the embeddings as they are by then. Written after the
-loss: a pair never meets itself.
+seldom and the list reused, each time with the embeddings as they are by then. It is written after
+the loss, and no list holds the pair itself or one of its profile.
 
 Shapes: ``n`` training pairs, ``s`` places of the cache, ``b`` pairs of a batch, ``h`` negatives of
 each, ``e`` embedding dimensions.
@@ -46,8 +46,8 @@ class CacheConfig:
         for name in ("size", "negatives", "renewed"):
             if getattr(self, name) < 1:
                 raise InputError(f"cache.{name}={getattr(self, name)}: choose 1 or more")
-        if not -1 <= self.likeness <= 1:
-            raise InputError(f"cache.likeness={self.likeness}: a cosine is from -1 to 1")
+        if not -1 < self.likeness <= 1:
+            raise InputError(f"cache.likeness={self.likeness}: a cosine above -1, 1 at most")
         searches.get(self.search)
 
 
@@ -148,7 +148,7 @@ class NegativeCache(nn.Module):
         own = own_b1.expand_as(row_bh)[there_bh]
         told = Mining(
             hits=_mean(reused_b & there_bh.any(dim=1)),
-            false=_mean((type_bh == own) & (own >= 0)),
+            false=_mean((type_bh == own)[(own >= 0) & (type_bh >= 0)]),
             age=_mean(self.clock - self.written_s[place_bh[there_bh]]),
             stale=stale,
         )

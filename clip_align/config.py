@@ -29,7 +29,7 @@ class TrainConfig:
     augmentation: str = "gaussian"
     """Augmentation of cell features by name."""
     augmentation_strength: float = 0.3
-    """Its strength, in units of the standardised input."""
+    """Its strength: a deviation in units of the standardised input, or the share it takes."""
     epochs: int = 30
     """Passes over the training pairs, at most."""
     batch_size: int = 1024

@@ -52,7 +52,9 @@ def by_faiss(query_qe: Tensor, entry_se: Tensor, allowed_qs: Tensor, h: int) -> 
     k = min(WIDER * h, len(entry_se))
     query, entry = (np.ascontiguousarray(x.numpy(), np.float32) for x in (query_qe, entry_se))
     wide_qk = torch.from_numpy(faiss.knn(query, entry, k, metric=faiss.METRIC_INNER_PRODUCT)[1])
-    found_qh = _first(wide_qk, allowed_qs.gather(1, wide_qk), h)
+    there_qk = wide_qk >= 0  # a query that is not finite has no neighbours
+    wide_qk = wide_qk.clamp(min=0)
+    found_qh = _first(wide_qk, allowed_qs.gather(1, wide_qk) & there_qk, h)
     short_q = (found_qh[:, -1] == NONE) & (k < len(entry_se))
     if short_q.any():
         found_qh[short_q] = by_torch(query_qe[short_q], entry_se, allowed_qs[short_q], h)

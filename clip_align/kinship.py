@@ -31,8 +31,7 @@ def kinship(terms: Mapping[str, str], hierarchy: Hierarchy) -> Kinship:
     """Kinship of types by the Cell Ontology id of each.
 
     That of Wu and Palmer (1994): twice the depth of the nearest common ancestor over the sum of
-    both depths, the root at 1. A type whose id the tree does not hold is kin to itself alone; two
-    with one id are one type.
+    both depths, the root at 1. A type whose id the tree does not hold is kin to itself alone.
 
     Parameters
     ----------

@@ -27,9 +27,10 @@ class Known:
     @classmethod
     def of(cls, pairs: PairedCells, profile_nm: Tensor, kinship: Kinship | None = None) -> Known:
         """Facts of ``pairs``; with kinship, types it does not name are none."""
-        names = kinship.names if kinship else tuple(np.unique(pairs.types_n).tolist())
+        types_n = pairs.types_n.astype(str)
+        names = kinship.names if kinship else tuple(np.unique(types_n).tolist())
         number = {name: i for i, name in enumerate(names) if name != UNLABELLED}
-        numbers = [number.get(str(name), -1) for name in pairs.types_n]
+        numbers = [number.get(name, -1) for name in types_n.tolist()]
         kin_tt = torch.from_numpy(kinship.kin_tt) if kinship else None
         return cls(profile_nm=profile_nm, type_n=torch.tensor(numbers), kin_tt=kin_tt)
 

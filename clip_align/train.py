@@ -14,9 +14,10 @@ from tqdm.auto import tqdm
 
 from clip_align.config import TrainConfig, check
 from clip_align.kinship import Kinship
+from clip_align.losses import make_loss
 from clip_align.models import DiffMapProteinCLIP
 from clip_align.monitor import Monitor, selections, validation_scalars
-from clip_align.pairs import PairedCells
+from clip_align.pairs import UNLABELLED, PairedCells
 from clip_align.seeding import seeded
 from clip_align.trainer import NonFiniteError, Trainer
 from representations.errors import InputError
@@ -75,6 +76,7 @@ def train(
                 f"{name} has {widths[0]} columns in training, {widths[1]} in validation"
             )
     check(config)
+    _check_labels(config, pairs, kinship)
     with seeded(config.seed):
         trainer, started = Trainer(pairs, config, kinship), time.perf_counter()
 
@@ -87,6 +89,20 @@ def train(
         model=trainer.model, best_epoch=best_epoch, history=history,
         n_validation=len(validation), seconds=time.perf_counter() - started,
     )  # fmt: skip
+
+
+def _check_labels(config: TrainConfig, pairs: PairedCells, kinship: Kinship | None) -> None:
+    """Refuse what reads types of cells that have none: it would train without them unsaid."""
+    needs, cache = make_loss(config.loss, config.loss_options).needs, config.model.cache
+    reader = f"loss {config.loss!r}" if "type_b" in needs else ""
+    if not reader and cache is not None and cache.spared == "type":
+        reader = "a cache that spares the type"
+    if reader and (pairs.types_n.astype(str) == UNLABELLED).all():
+        raise InputError(f"{reader} reads cell types, and no training cell has one")
+    if "kin_tt" in needs and kinship is None:
+        raise InputError(
+            f"loss {config.loss!r} reads how related types are: give Cell Ontology ids of the types"
+        )
 
 
 def _best(

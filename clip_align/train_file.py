@@ -14,7 +14,9 @@ from anndata import AnnData
 from clip_align.checkpoint import Run, RunPanel, save_run, type_prototypes
 from clip_align.config import TrainConfig, check
 from clip_align.holdout import check_share, hold_out
+from clip_align.kinship import Kinship, kinship
 from clip_align.markers import available_markers, marker_genes, marker_profile, protein_remarks
+from clip_align.markers.hierarchy import load_hierarchy
 from clip_align.markers.profile import View
 from clip_align.monitor import Monitor
 from clip_align.pairs import UNLABELLED, PairedCells
@@ -107,7 +109,10 @@ def train_file(
     with staged(out) as folder:
         try:
             with Monitor(folder) as monitor, one_thread():
-                trained = train(known, held, plan.train, monitor=monitor, progress=progress)
+                trained = train(
+                    known, held, plan.train, kinship=_kinship(clean), monitor=monitor,
+                    progress=progress,
+                )  # fmt: skip
         except NonFiniteError as error:
             raise InputError(f"{data}: training stopped at {error}") from error
         embedding_ne = trained.model.embed_cells(known.cell_nd)
@@ -167,6 +172,15 @@ def _hold_out(clean: AnnData, plan: FileTraining) -> tuple[np.ndarray, str]:
         seed=plan.train.seed,
     )
     return held_n, "donor" if by_donor else "cell"
+
+
+def _kinship(clean: AnnData) -> Kinship | None:
+    """How related the types are, where the file has Cell Ontology ids."""
+    if Obs.CELL_TYPE not in clean.obs or Obs.CELL_TYPE_ONTOLOGY not in clean.obs:
+        return None
+    known = clean.obs[[Obs.CELL_TYPE, Obs.CELL_TYPE_ONTOLOGY]].dropna().astype(str)
+    terms = known.drop_duplicates(Obs.CELL_TYPE).set_index(Obs.CELL_TYPE)[Obs.CELL_TYPE_ONTOLOGY]
+    return kinship(terms.to_dict(), load_hierarchy())
 
 
 def _types(clean: AnnData) -> np.ndarray:

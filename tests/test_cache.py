@@ -205,7 +205,7 @@ def test_what_cannot_be_a_cache_is_one_line() -> None:
     for field in ("size", "negatives", "renewed"):
         with pytest.raises(InputError, match=f"cache.{field}=0"):
             CacheConfig(**{field: 0})
-    with pytest.raises(InputError, match="a cosine is from -1 to 1"):
+    with pytest.raises(InputError, match="a cosine above -1"):
         CacheConfig(likeness=2.0)
     with pytest.raises(InputError, match="did you mean 'faiss'"):
         CacheConfig(search="fais")

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from clip_align.cache import CacheConfig
 from clip_align.kinship import Kinship, kinship
 from clip_align.known import Known
 from clip_align.losses import losses, make_loss
@@ -135,8 +136,20 @@ def test_every_temperature_trains(name: str) -> None:
 
 
 def test_a_loss_that_asks_for_kinship_is_refused_without() -> None:
-    with pytest.raises(InputError, match="kin_tt"):
+    with pytest.raises(InputError, match="'hierarchy' reads how related types are"):
         train(pairs(), pairs(9), replace(CONFIG, loss="hierarchy"), progress=False)
+    nothing, spared = pairs(types=(UNLABELLED,)), CacheConfig(spared="type")
+    for config in (
+        replace(CONFIG, loss="supervised"), replace(CONFIG, model=replace(MODEL, cache=spared))
+    ):  # fmt: skip
+        with pytest.raises(InputError, match="reads cell types, and no training cell has one"):
+            fit(config, nothing)
+
+
+@pytest.mark.parametrize("given", [np.array([0, 1] * 45), np.array(["0", "1"] * 45)])
+def test_types_may_be_numbers(given: np.ndarray) -> None:
+    some = replace(pairs(), types_n=given)
+    assert Known.of(some, torch.zeros(90, 4)).type_n.tolist() == [0, 1] * 45
 
 
 @pytest.mark.parametrize("name", ["dropout", "masking"])

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
-from clip_align.losses import Aligned, Mined, losses, make_loss
+from clip_align.losses import Aligned, Mined, losses, make_loss, options_of
 from representations.errors import InputError
 
 N_TYPES = 4
@@ -243,3 +243,28 @@ def test_what_cannot_be_a_loss_is_one_line() -> None:
         make_loss("info_nce", {"beta": 1.0})
     with pytest.raises(InputError, match=r"smoothing=2.*from 0 to 1"):
         make_loss("label_smoothing", {"smoothing": 2.0})
+
+
+def test_no_gradient_goes_through_the_weights_of_hard_negatives() -> None:
+    """That of a loop whose weights are numbers."""
+    batch = aligned(5)
+    cell_be = batch.cell_be.clone().requires_grad_()
+    make_loss("hard_negative")(replace(batch, cell_be=cell_be)).backward()
+    fixed_be = batch.cell_be.clone().requires_grad_()
+    total = torch.tensor(0.0)
+    near_bc = fixed_be @ batch.marker_be.T
+    for cosine_bc in (near_bc, near_bc.T):
+        for i in range(5):
+            others = [j for j in range(5) if j != i]
+            weight = cosine_bc[i, others].detach().exp()
+            rest = (weight / weight.mean() * (batch.scale * cosine_bc[i, others]).exp()).sum()
+            own = batch.scale * cosine_bc[i, i]
+            total = total + torch.log(own.exp() + rest) - own
+    (total / 10).backward()
+    torch.testing.assert_close(cell_be.grad, fixed_be.grad, atol=1e-4, rtol=1e-3)
+
+
+def test_options_are_those_a_loss_runs_with() -> None:
+    assert options_of("info_nce") == {}
+    assert options_of("hard_negative") == {"beta": 1.0}
+    assert options_of("hierarchy", {"share": 0.5}) == {"share": 0.5, "focus": 4.0}

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from clip_align.augment import augmentations
+from clip_align.config import bases
 from clip_align.encoders import encoders
 from clip_align.heads import heads
 from clip_align.models import DiffMapProteinCLIP, ModelConfig, Standardiser, TowerConfig, models
@@ -29,9 +30,12 @@ def build(
         return models.get(config.name)(cell, marker, config)
 
 
-def config(**fields: object) -> ModelConfig:
-    base = ModelConfig(embed_dim=16, cell=replace(SMALL, scaling="global"), marker=SMALL)
-    return replace(base, **fields)
+def config(name: str = "DiffMapProteinCLIP", **fields: object) -> ModelConfig:
+    """The base of a model, small."""
+    base = bases.get(name).model
+    cell, marker = (replace(side, width=32, depth=2) for side in (base.cell, base.marker))
+    small = {"embed_dim": 16, "cell": cell, "marker": marker}
+    return replace(base, **(small | fields))
 
 
 def rows(n: int, d: int, seed: int = 0) -> np.ndarray:
@@ -80,6 +84,24 @@ def test_a_transformer_reads_every_feature_and_knows_which_is_which() -> None:
     encoder(x_bd).square().sum().backward()
     assert (x_bd.grad.abs() > 0).all()
     assert not torch.allclose(encoder(x_bd), encoder(x_bd.flip(1)), atol=1e-3)
+
+
+def test_layers_start_apart() -> None:
+    """Of a transformer's layers, too."""
+    with seeded(0):
+        encoder = encoders.get("transformer")(16, width=32, depth=2, dropout=0.0)
+    first, second = (dict(layer.named_parameters()) for layer in encoder.layers)
+    assert not torch.equal(first["linear1.weight"], second["linear1.weight"])
+
+
+def test_a_residual_block_adds_to_its_input() -> None:
+    with seeded(0):
+        encoder = encoders.get("resnet")(6, width=32, depth=1, dropout=0.0)
+    x_bd = torch.from_numpy(rows(4, 6))
+    hidden_bw = encoder.enter(x_bd)
+    expected = encoder.leave(hidden_bw + encoder.blocks[0](hidden_bw))
+    assert torch.equal(encoder(x_bd), expected)
+    assert not torch.equal(expected, encoder.leave(hidden_bw))
 
 
 def test_a_residual_network_without_blocks_is_one_layer() -> None:

@@ -41,11 +41,16 @@ class TransformerEncoder(nn.Module):
         self.reader_w = nn.Parameter(torch.empty(inner))
         for parameter in (self.embed_tpw, self.offset_tw, self.reader_w):
             nn.init.uniform_(parameter, -bound, bound)
-        layer = nn.TransformerEncoderLayer(
-            inner, heads, dim_feedforward=2 * inner, dropout=dropout, activation="gelu",
-            batch_first=True, norm_first=True,
+        # One after another: nn.TransformerEncoder copies its layer, so that all start alike.
+        self.layers = nn.Sequential(
+            *(
+                nn.TransformerEncoderLayer(
+                    inner, heads, dim_feedforward=2 * inner, dropout=dropout, activation="gelu",
+                    batch_first=True, norm_first=True,
+                )
+                for _ in range(depth)
+            )
         )  # fmt: skip
-        self.layers = nn.TransformerEncoder(layer, depth, enable_nested_tensor=False)
         self.leave = nn.Sequential(nn.LayerNorm(inner), nn.Linear(inner, width), nn.GELU())
 
     def forward(self, x_bd: Tensor) -> Tensor:

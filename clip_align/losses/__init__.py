@@ -82,13 +82,20 @@ def make_loss(name: str, options: Mapping[str, float] | None = None) -> Loss:
     InputError
         An unknown name or option, or a value out of its range.
     """
-    kind, options = losses.get(name), dict(options or {})
-    known = [key for key in inspect.signature(kind).parameters if key != "self"]
-    if strangers := sorted(set(options) - set(known)):
+    return losses.get(name)(**options_of(name, options))
+
+
+def options_of(name: str, options: Mapping[str, float] | None = None) -> dict[str, float]:
+    """Every option of a loss, those not given at their defaults; raises as :func:`make_loss`."""
+    known = {
+        key: parameter.default
+        for key, parameter in inspect.signature(losses.get(name)).parameters.items()
+    }
+    if strangers := sorted(set(options or {}) - set(known)):
         raise InputError(
             f"loss {name!r} has no option {strangers[0]!r}; it has {', '.join(known) or 'none'}"
         )
-    return kind(**options)
+    return known | dict(options or {})
 
 
 def within(name: str, value: float, low: float, high: float) -> float:

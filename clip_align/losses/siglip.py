@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from clip_align.losses import Aligned, Loss, losses
+from clip_align.losses import Aligned, Loss, losses, within
 from clip_align.losses._cross_entropy import both_ways
 
 
@@ -19,7 +19,7 @@ class SigLip(Loss):
 
     def __init__(self, bias: float = -10.0) -> None:
         super().__init__()
-        self.bias = nn.Parameter(torch.tensor(float(bias)))
+        self.bias = nn.Parameter(torch.tensor(within("bias", bias, -100.0, 100.0)))
 
     def forward(self, aligned: Aligned) -> Tensor:
         """Sum over the partners and strangers of a pair, mean over pairs and directions."""
