@@ -8,9 +8,7 @@ cells, ``m`` new cells, ``k`` neighbours, ``d`` dimensions, ``l`` lists.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 
@@ -28,10 +26,10 @@ class InvertedLists:
     """Training cells, each in the list of its nearest centroid."""
 
     def __init__(self, x_nd: np.ndarray, n_lists: int) -> None:
-        kmeans = faiss.Kmeans(x_nd.shape[1], n_lists, **KMEANS)
-        with _one_thread():
-            kmeans.train(x_nd)
         self._pools = ThreadpoolController()
+        kmeans = faiss.Kmeans(x_nd.shape[1], n_lists, **KMEANS)
+        with self._pools.limit(limits=1):  # sums of several threads differ each time
+            kmeans.train(x_nd)
         self.centroids_ld: np.ndarray = np.asarray(kmeans.centroids)
         used, list_n = np.unique(self.list_of(x_nd), return_inverse=True)
         self.centroids_ld = self.centroids_ld[used]
@@ -120,14 +118,3 @@ class _Found:
 
 def _squares(x_nd: np.ndarray) -> np.ndarray:
     return np.asarray(np.einsum("nd,nd->n", x_nd, x_nd))
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Sums of several threads differ from one time to the next."""
-    before = faiss.omp_get_max_threads()
-    faiss.omp_set_num_threads(1)
-    try:
-        yield
-    finally:
-        faiss.omp_set_num_threads(before)

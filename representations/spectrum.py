@@ -31,7 +31,7 @@ DEGREE = 40  # of the filter, at most
 PASSES = 40
 DEPENDENT = 1e-6  # smallest eigenvalue of the inner products of unit columns, else they want a QR
 ROWS = 8192  # at once, where many are summed
-PIECE = 6500000  # numbers multiplied at once: they stay in the processor's cache
+PIECE = 6_500_000  # numbers multiplied at once: they stay in the processor's cache
 LINE = 16  # columns of a row that start where a cache line does
 SLACK = 0.01  # below the lowest eigenvalue found, which is one from above
 

@@ -17,17 +17,21 @@ from representations.keys import Obs, Obsm, Uns
 from tests.embed.commands import TINY, Outcome, refused, run_main
 
 
+def agrees(outcome: Outcome, expected: AnnData, said: str, *, atol: float = 1e-4) -> None:
+    """The cells lie where those of the plain file do, and what had to be done is told."""
+    assert outcome.code == 0
+    assert said in outcome.err
+    np.testing.assert_allclose(
+        outcome.adata.obsm[Obsm.CLIP_CELL], expected.obsm[Obsm.CLIP_CELL], atol=atol
+    )
+
+
 def test_ensembl_ids_are_read(
     tried: Callable[..., Outcome], query: AnnData, expected: AnnData
 ) -> None:
     ids = gene_table().ensembl
     query.var_names = [ids.get(gene) or gene for gene in query.var_names]
-    outcome = tried(query)
-    assert outcome.code == 0
-    assert "gene names are known human genes" in outcome.err
-    np.testing.assert_allclose(
-        outcome.adata.obsm[Obsm.CLIP_CELL], expected.obsm[Obsm.CLIP_CELL], atol=1e-4
-    )
+    agrees(tried(query), expected, "gene names are known human genes")
 
 
 def test_missing_genes_are_said_and_survived(
@@ -46,12 +50,7 @@ def test_log_normalised_values_agree_with_counts(
 ) -> None:
     depth_n = np.asarray(query.X.sum(axis=1)).ravel()
     query.X = sp.csr_matrix(sp.diags(1e4 / depth_n) @ query.X).log1p().astype(np.float32)
-    outcome = tried(query)
-    assert outcome.code == 0
-    assert "looks log-normalised" in outcome.err
-    np.testing.assert_allclose(
-        outcome.adata.obsm[Obsm.CLIP_CELL], expected.obsm[Obsm.CLIP_CELL], atol=1e-3
-    )
+    agrees(tried(query), expected, "looks log-normalised", atol=1e-3)
 
 
 def test_duplicate_genes_are_summed(
@@ -62,11 +61,8 @@ def test_duplicate_genes_are_summed(
         warnings.simplefilter("ignore")
         twice.var_names = [*query.var_names, *query.var_names]
         outcome = tried(twice)
-    assert outcome.code == 0
-    assert "duplicate gene names: their counts are summed" in outcome.err
-    np.testing.assert_allclose(  # twice the depth is normalised away
-        outcome.adata.obsm[Obsm.CLIP_CELL], expected.obsm[Obsm.CLIP_CELL], atol=1e-4
-    )
+    # twice the depth is normalised away
+    agrees(outcome, expected, "duplicate gene names: their counts are summed")
 
 
 def test_fourteen_antibodies_do_not_fit_forty_six(
