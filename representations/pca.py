@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from anndata import AnnData
@@ -32,11 +32,12 @@ class Pca(Representation):
     name = "pca"
     Config = PcaConfig
     exact = True
+    Preprocessor: ClassVar[type[Preprocessor]] = Preprocessor
     config: PcaConfig
 
     def __init__(self, config: PcaConfig | None = None) -> None:
         super().__init__(config)
-        self.preprocessor = Preprocessor(self.config.preprocess)
+        self.preprocessor = self.Preprocessor(self.config.preprocess)
         self.loadings_hd: np.ndarray = np.empty((0, 0), dtype=np.float32)
         self.centre_h: np.ndarray = np.empty(0, dtype=np.float32)
 

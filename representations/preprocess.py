@@ -6,6 +6,7 @@ Shapes: ``n`` cells, ``g`` genes of the input, ``a`` genes allowed, ``h`` genes 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import scipy.sparse as sp
@@ -33,7 +34,12 @@ class PreprocessConfig:
 
 
 class Preprocessor:
-    """Fitted gene choice and scale. ``fit`` sees training cells only."""
+    """Fitted gene choice and scale. ``fit`` sees training cells only.
+
+    Where ``unit`` is not set, genes keep the variances that ``_values`` gives them in training.
+    """
+
+    unit: ClassVar[bool] = True
 
     def __init__(self, config: PreprocessConfig | None = None) -> None:
         self.config = config or PreprocessConfig()
@@ -52,12 +58,12 @@ class Preprocessor:
         self.depth_genes_a = names[allowed]
         counts_na = counts(adata)[:, allowed]
         self.depth_share_a = _shares(counts_na)
-        log_na = log_normalise(counts_na, self.config.target_sum)
-        columns = self._choose(log_na)
+        columns = self._choose(log_normalise(counts_na, self.config.target_sum))
         self.genes_h = self.depth_genes_a[columns]
-        x_nh = log_na[:, columns].toarray()
+        share_h = self.depth_share_a[columns]
+        x_nh = self._values(counts_na[:, columns], _depths(counts_na), share_h)
         self.mean_h, self.std_h = _moments(x_nh)
-        return self._scale(x_nh, self.mean_h, self.std_h)
+        return self._weighted(self._scale(x_nh, self.mean_h, self.std_h))
 
     def transform(self, adata: AnnData, statistics: Statistics = "train") -> np.ndarray:
         """Scale any cells, genes matched by name; a gene that is missing sits at the training mean.
@@ -74,15 +80,24 @@ class Preprocessor:
         counted_g[[position[gene] for gene in self.depth_genes_a[known_a]]] = 1.0
         x_ng = counts(adata)
         x_nh = x_ng[:, [position[gene] for gene in self.genes_h[here_h]]]
-        log_nh = log_normalise(x_nh, self.config.target_sum * share, x_ng @ counted_g).toarray()
+        share_of = dict(zip(self.depth_genes_a.tolist(), self.depth_share_a, strict=True))
+        share_h = np.array([share_of[gene] for gene in self.genes_h[here_h].tolist()])
+        value_nh = self._values(x_nh, x_ng @ counted_g / np.float32(share), share_h)
         mean_h, std_h = self.mean_h[here_h], self.std_h[here_h]
         if statistics == "own" and adata.n_obs > 1:
-            mean_h, std_h = _moments(log_nh)
+            mean_h, std_h = _moments(value_nh)
         if here_h.all():
-            return self._scale(log_nh, mean_h, std_h)
+            return self._weighted(self._scale(value_nh, mean_h, std_h))
         scaled_nh = np.zeros((adata.n_obs, here_h.size), dtype=np.float32)
-        scaled_nh[:, here_h] = self._scale(log_nh, mean_h, std_h)
-        return scaled_nh
+        scaled_nh[:, here_h] = self._scale(value_nh, mean_h, std_h)
+        return self._weighted(scaled_nh)
+
+    def _values(
+        self, counts_nh: sp.csr_matrix, depth_n: np.ndarray, share_h: np.ndarray
+    ) -> np.ndarray:
+        """Counts with their variance made steadier, dense; ``share_h``: of a training cell's."""
+        del share_h  # of use to a transform that knows what to expect
+        return np.asarray(log_normalise(counts_nh, self.config.target_sum, depth_n).toarray())
 
     def _choose(self, log_na: sp.csr_matrix) -> np.ndarray:
         """Columns of the most dispersed genes that at least three cells express."""
@@ -105,6 +120,11 @@ class Preprocessor:
         scaled_nh -= (mean_h - coarse_h).astype(np.float32)
         scaled_nh /= std_h.astype(np.float32)
         return np.clip(scaled_nh, -limit, limit, out=scaled_nh)
+
+    def _weighted(self, scaled_nh: np.ndarray) -> np.ndarray:
+        if not self.unit:
+            scaled_nh *= self.std_h.astype(np.float32)
+        return scaled_nh
 
     def state(self) -> dict[str, np.ndarray]:
         """Named arrays for saving; gene names as UTF-8 bytes."""
@@ -139,12 +159,16 @@ def log_normalise(
     ``depth_n`` are counts over more genes than those given; by default over these.
     """
     if depth_n is None:
-        depth_n = np.asarray(counts_ng.sum(axis=1)).ravel()
+        depth_n = _depths(counts_ng)
     scale_n = (target_sum / np.where(depth_n > 0, depth_n, 1.0)).astype(np.float32)
     log_ng = sp.csr_matrix(counts_ng, copy=True)
     log_ng.data *= np.repeat(scale_n, np.diff(log_ng.indptr))
     np.log1p(log_ng.data, out=log_ng.data)
     return log_ng
+
+
+def _depths(counts_ng: sp.csr_matrix) -> np.ndarray:
+    return np.asarray(counts_ng.sum(axis=1)).ravel()
 
 
 def dispersion(log_ng: sp.csr_matrix) -> np.ndarray:

@@ -23,13 +23,15 @@ from representations.errors import InputError
 from representations.integrated_config import IntegratedConfig
 from representations.paga import PagaConfig
 from representations.pca import PcaConfig
-from representations.preprocess import PreprocessConfig, Preprocessor, counts, log_normalise
+from representations.preprocess import PreprocessConfig, counts, log_normalise
 from representations.pseudotime import PseudotimeConfig
+from representations.residual import AllGenesConfig
 from representations.scvi_input import ScviConfig
 
 N_CELLS, N_GENES = 300, 400
 GENES = PreprocessConfig(n_top_genes=200, exclude=("G3", "G11"))
 PCA_CONFIG = PcaConfig(n_components=4, preprocess=GENES)
+ALL_GENES = AllGenesConfig(n_components=4, preprocess=GENES)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +55,7 @@ class Row:
 
 def exact_pca(rep: Any, adata: AnnData) -> np.ndarray:
     """Scores by a full singular value decomposition, signs as in ``rep``."""
-    x_nh = Preprocessor(rep.config.preprocess).fit_transform(adata)
+    x_nh = rep.Preprocessor(rep.config.preprocess).fit_transform(adata)
     scores = PCA(rep.config.n_components, svd_solver="full").fit(x_nh)
     signs = np.sign(np.einsum("hd,dh->d", rep.loadings_hd, scores.components_))
     return scores.transform(x_nh) * signs
@@ -98,6 +100,13 @@ ROWS = {
         small=PCA_CONFIG, too_many=PcaConfig(n_components=N_CELLS + 1),
         fitted=exact_pca, agrees=1e-3, order=1e-4, batch=1e-5, flags_islands=False,
     ),
+    **{
+        name: Row(
+            small=ALL_GENES, too_many=AllGenesConfig(n_components=N_CELLS + 1),
+            fitted=exact_pca, agrees=1e-3, order=1e-4, batch=1e-5, flags_islands=False,
+        )
+        for name in ("residual", "sqrt")
+    },
     "diffmap": Row(
         small=DiffusionConfig(n_components=6, n_neighbors=12, pca=PCA_CONFIG),
         too_many=DiffusionConfig(n_components=N_CELLS, pca=PCA_CONFIG),
