@@ -51,10 +51,11 @@ def report_file(
     run = load_run(run_folder)
     representation = load_representation(Path(run_folder) / REPRESENTATION)
     adata = read_h5ad(query)
-    with naming(query), one_thread():
+    with one_thread():
         found, remarks = report(
-            adata, run, representation, statistics=statistics, most_cells=most_cells, say=say
-        )
+            adata, run, representation, statistics=statistics, most_cells=most_cells,
+            source=str(query), say=say,
+        )  # fmt: skip
     say("drawing")
     name = Path(run_folder).resolve().name
     about = [
@@ -72,17 +73,18 @@ def report(
     *,
     statistics: Statistics = "train",
     most_cells: int = MOST_CELLS,
+    source: str = "query",
     say: Say = print,
 ) -> tuple[Analysis, list[str]]:
     """Embed both sides of labelled cells and analyse them; ``adata`` gets the embeddings."""
-    if (cell_types(adata) == UNLABELLED).all():
-        raise InputError(f'no obs["{Obs.CELL_TYPE}"] with a label: errors are between cell types')
-    clean, _ = prepare(adata)
-    if run.panel.view == "adt" and Obsm.PROTEIN not in clean.obsm:
-        raise InputError(f'no obsm["{Obsm.PROTEIN}"]: the run aligns cells with antibody counts')
-    profile_nm = query_profiles(clean, run, statistics)
+    clean, _ = prepare(adata, source=source)
+    with naming(source):
+        _check_labels(clean)
+        if run.panel.view == "adt" and Obsm.PROTEIN not in clean.obsm:
+            raise InputError(f'no obsm["{Obsm.PROTEIN}"]: the run aligns cells with antibodies')
+        profile_nm = query_profiles(clean, run, statistics)
     say(f"embedding {adata.n_obs:,} cells")
-    remarks = embed(adata, run, representation, statistics=statistics)
+    remarks = embed(adata, run, representation, statistics=statistics, source=source)
     remarks += _seen(adata, representation)
     rows = np.flatnonzero(adata.obs[Obs.REACHED])
     pairs = PairedCells(
@@ -98,14 +100,27 @@ def report(
             "there is no distance in the tree"
         )
     say("analysing")
-    found = analyse(
-        pairs, profile_nm[rows], run.panel.markers, run.model.embed_markers,
-        tree=None if terms is None else type_tree(terms, load_hierarchy()),
-        most_cells=most_cells,
-    )  # fmt: skip
+    with naming(source):
+        found = analyse(
+            pairs, profile_nm[rows], run.panel.markers, run.model.embed_markers,
+            tree=None if terms is None else type_tree(terms, load_hierarchy()),
+            most_cells=most_cells,
+        )  # fmt: skip
     for remark in (*remarks, *found.remarks):
         say(f"note: {remark}")
     return found, remarks
+
+
+def _check_labels(adata: AnnData) -> None:
+    """Refuse cells of fewer than two types before the work is done."""
+    types = set(cell_types(adata)) - {UNLABELLED}
+    if not types:
+        raise InputError(f'no obs["{Obs.CELL_TYPE}"] with a label: errors are between cell types')
+    if len(types) == 1:
+        raise InputError(
+            f'all labelled cells are {types.pop()} in obs["{Obs.CELL_TYPE}"]: errors are between '
+            "cell types, give two or more"
+        )
 
 
 def _seen(adata: AnnData, representation: Representation) -> list[str]:
@@ -114,6 +129,6 @@ def _seen(adata: AnnData, representation: Representation) -> list[str]:
     if not seen:
         return []
     return [
-        f"{seen:,} of {adata.n_obs:,} cells bear the name of one that the run was fitted on: errors "
-        "on those are fewer than on new cells"
+        f"{seen:,} of {adata.n_obs:,} cells bear the name of one that the run was fitted on: new "
+        "cells go wrong more often"
     ]

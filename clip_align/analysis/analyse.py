@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from clip_align.analysis.confusion import confusion
 from clip_align.analysis.marker_space import SAMPLE, marker_space
 from clip_align.analysis.ontology_distance import distance_shares, mean_distances
+from clip_align.analysis.order import kin_order
 from clip_align.analysis.pool import MOST_CELLS, stratified
 from clip_align.analysis.siblings import judge, pair_table, pairs_to_judge
 from clip_align.analysis.telling_markers import telling_markers
@@ -109,7 +110,7 @@ def analyse(
             distance = distance_shares(top_nt, codes_n, edges_tt, weights_bn)
             mean_distance = mean_distances(top_nt, codes_n, edges_tt, names, weights_bn)
     return Analysis(
-        order=tuple(names if tree is None else tree.order(names)),
+        order=kin_order(by_type, tree),
         n_given=len(embeddings), n_wrong=n_wrong,
         summary=_summary(sim_nn, top_nt, codes_n, weights_bn), confusion=by_type,
         pairs=pair_table(judged, weights_bn),

@@ -39,7 +39,7 @@ def confusion_figure(table: pd.DataFrame, order: Sequence[str]) -> Figure:
     high = 2.2 + 0.42 * k
     with framed(4.2 + 0.55 * k, high) as figure:
         ax = figure.subplots()
-        text = share_tt.map(lambda x: f"{x:.2f}".removeprefix("0") if x >= 0.005 else "")
+        text = share_tt.map(lambda x: _share(x) if x >= 0.005 else "")
         sns.heatmap(
             share_tt, ax=ax, cmap="Blues", norm=PowerNorm(0.6, 0, 1), annot=text, fmt="",
             annot_kws={"size": 8.5}, linewidths=0.6, linecolor="white",
@@ -50,9 +50,9 @@ def confusion_figure(table: pd.DataFrame, order: Sequence[str]) -> Figure:
         ax.set(xlabel="type of the nearest partner", ylabel="true type (cells)")
         ax.tick_params(length=0, labelsize=9.5, labelcolor=INK)
         bar = ax.collections[0].colorbar
-        assert bar is not None
-        bar.outline.set_visible(False)  # type: ignore[operator]
-        bar.set_ticks([0, 0.05, 0.25, 0.5, 1])
+        if bar is not None:
+            bar.outline.set_visible(False)
+            bar.set_ticks([0, 0.05, 0.25, 0.5, 1])
         headed(
             figure, "Which type the nearest partner has",
             "both directions averaged, rows sum to 1; shares below 0.005 are left blank",
@@ -111,8 +111,8 @@ def _bars(ax: Axes, distance: pd.DataFrame) -> None:
         ax.bar(x - 0.2, row["share"], 0.38, color=ONE)
         ax.bar(x + 0.2, row["random"], 0.38, color=CHANCE, alpha=0.55)
         ax.plot([x - 0.2] * 2, [row["low"], row["high"]], color=INK, lw=1.2)
-        ax.text(x - 0.2, row["high"] + 0.012, f"{row['share']:.2f}", ha="center", size=8.5)
-        ax.text(x + 0.2, row["random"] + 0.012, f"{row['random']:.2f}", ha="center", size=8.5,
+        ax.text(x - 0.2, row["high"] + 0.012, _share(row["share"]), ha="center", size=8.2)
+        ax.text(x + 0.2, row["random"] + 0.012, _share(row["random"]), ha="center", size=8.2,
                 color=CHANCE)  # fmt: skip
     names = []
     for _, row in distance.iterrows():
@@ -122,6 +122,10 @@ def _bars(ax: Axes, distance: pd.DataFrame) -> None:
     ax.set_xticks(range(len(names)), names)
     ax.set(xlabel="edges between the true type and the partner's", ylabel="share of partners")
     bare(ax, grid="y")
+
+
+def _share(value: float) -> str:
+    return f"{value:.2f}".removeprefix("0") if value >= 0.005 else "<.01" if value else "0"
 
 
 def _means(ax: Axes, means: pd.DataFrame) -> None:
@@ -136,7 +140,7 @@ def _means(ax: Axes, means: pd.DataFrame) -> None:
                 transform=ax.get_yaxis_transform())  # fmt: skip
     names = [f"{short(row['type'])}  ({row['n']:,})" for _, row in rows.iterrows()]
     ax.set_yticks(range(len(rows)), names)
-    ax.get_yticklabels()[0].set_weight("bold")
+    ax.get_yticklabels()[0].set_fontweight("bold")
     ax.set_ylim(-0.6, len(rows) - 0.4)
     ax.set_xlim(left=-0.05)
     ax.set_xlabel("mean edges to the partner's type")

@@ -18,7 +18,7 @@ MOST_PANELS, MARKERS_A_PANEL, COLUMNS = 6, 8, 3
 
 
 def telling_figure(telling: pd.DataFrame) -> Figure:
-    """The most confused pairs: best markers, means of right cells (full) and wrong ones (hollow)."""
+    """The most confused pairs: means of right cells (full) and of wrong ones (hollow)."""
     groups = list(telling.groupby(["first", "second"], sort=False))[:MOST_PANELS]
     columns = min(COLUMNS, len(groups))
     rows = -(-len(groups) // columns)
@@ -65,7 +65,6 @@ def _dumbbells(ax: Axes, first: str, second: str, table: pd.DataFrame) -> None:
 
 def marker_space_figure(table: pd.DataFrame, named: pd.DataFrame) -> Figure:
     """Cosine in the space and correlation across cells, one order, clustered by the cosine."""
-    from matplotlib.gridspec import GridSpec
     from scipy.cluster.hierarchy import dendrogram, linkage, optimal_leaf_ordering
     from scipy.spatial.distance import squareform
 
@@ -73,35 +72,35 @@ def marker_space_figure(table: pd.DataFrame, named: pd.DataFrame) -> Figure:
     distance = squareform(np.clip(1 - cosine.to_numpy(), 0, 2), checks=False)
     tree = optimal_leaf_ordering(linkage(distance, "average"), distance)
     size = max(3.6, 0.17 * len(cosine))
-    with framed(2 * size + 4.0, size + 2.7) as figure:
-        grid = GridSpec(2, 3, figure, width_ratios=[1, 1, 0.03], height_ratios=[0.12, 1])
-        top = figure.add_subplot(grid[0, 0])
+    with framed(2 * size + 3.2, size + 2.2) as figure:
+        left, mine, data, bar = figure.subplots(1, 4, width_ratios=[0.13, 1, 1, 0.03])
         found = dendrogram(
-            tree, ax=top, no_labels=True, color_threshold=0, above_threshold_color=FAINT
-        )
-        top.axis("off")
+            tree, ax=left, orientation="left", no_labels=True, color_threshold=0,
+            above_threshold_color=FAINT,
+        )  # fmt: skip
+        left.set_ylim(10 * len(cosine), 0)  # the first leaf on top, as a heat map has it
+        left.axis("off")
         order = [cosine.index[leaf] for leaf in found["leaves"]]
-        panels = [figure.add_subplot(grid[1, column]) for column in (0, 1)]
-        bar = figure.add_subplot(grid[1, 2])
-        shown = correlation.reindex(order, columns=order)
-        _heat(panels[0], cosine.loc[order, order], "In the marker space: cosine of directions")
-        _heat(panels[1], shown, "In the data: correlation across cells", bar, names=False)
+        shown = correlation.reindex(index=order, columns=order)
+        _heat(mine, cosine.loc[order, order], "In the marker space: cosine of directions")
+        _heat(data, shown, "In the data: correlation across cells", bar)
         headed(figure, "How alike markers are", _named_line(named))
     return figure
 
 
-def _heat(
-    ax: Axes, values: pd.DataFrame, title: str, bar: Axes | None = None, *, names: bool = True
-) -> None:
+def _heat(ax: Axes, values: pd.DataFrame, title: str, bar: Axes | None = None) -> None:
+    """A square of markers; the one without a bar has the names, between the two."""
     import seaborn as sns
 
     sns.heatmap(
-        values, ax=ax, cmap="RdBu_r", vmin=-1, vmax=1, square=True, cbar=bar is not None,
-        cbar_ax=bar, xticklabels=True, yticklabels=names,
+        values, ax=ax, cmap="RdBu_r", vmin=-1, vmax=1, cbar=bar is not None, cbar_ax=bar,
+        xticklabels=True, yticklabels=bar is None,
     )  # fmt: skip
     ax.set(xlabel="", ylabel="")
-    ax.tick_params(length=0, labelsize=7, labelcolor=INK)
+    ax.yaxis.tick_right()
+    ax.tick_params(length=0, labelsize=7.5, labelcolor=INK)
     ax.tick_params(axis="x", rotation=90)
+    ax.tick_params(axis="y", rotation=0)
     ax.set_title(title, loc="left", size=10.5, weight="bold", color=INK)
     if bar is not None:
         bar.tick_params(length=2, labelsize=8)

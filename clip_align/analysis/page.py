@@ -19,8 +19,8 @@ def page(found: Analysis, *, title: str, about: Sequence[str] = ()) -> str:
     """Markdown with the figures of the same folder; ``about`` are lines said first."""
     n = int(found.summary["n"].iloc[0])
     head = [
-        f"One pool of {n:,} cells of {found.n_given:,}, searched in both directions. 95 % intervals "
-        "are by bootstrap over cells within type.",
+        f"One pool of {n:,} cells of {found.n_given:,}, searched in both directions. 95 % "
+        "intervals are by bootstrap over cells within type.",
         *[f"- {line}" for line in (*about, *found.remarks)],
     ]
     parts = [
@@ -41,7 +41,7 @@ def _confusion(found: Analysis) -> list[str]:
         {
             "type": name, "n": f"{own.loc[name, 'n']:,}", "own type": _interval(own.loc[name]),
             "random": f"{own.loc[name, 'random']:.3f}",
-            "most often taken for": f"{first.loc[name, 'partner']} ({first.loc[name, 'share']:.3f})",
+            "most often taken for": _other(first.loc[name]),
         }
         for name in found.order
     ]  # fmt: skip
@@ -51,6 +51,10 @@ def _confusion(found: Analysis) -> list[str]:
         "the pool.",
         _lines(rows), "![confusion](confusion.png)",
     ]  # fmt: skip
+
+
+def _other(row: pd.Series) -> str:
+    return f"{row['partner']} ({row['share']:.3f})" if row["share"] > 0 else "none"
 
 
 def _pairs(found: Analysis) -> list[str]:
@@ -120,8 +124,8 @@ def _wrong(found: Analysis) -> list[str]:
     return [
         "## Nearest wrong partners",
         f"{found.n_wrong:,} searches end at another type; {len(found.wrong):,} of them are in "
-        "wrong_partners.csv, the furthest in the tree first. Differences of markers are in standard "
-        "deviations of the pool.",
+        "wrong_partners.csv, the furthest in the tree first. Differences of markers are in "
+        "standard deviations of the pool.",
         _lines(rows),
     ]  # fmt: skip
 
@@ -136,14 +140,12 @@ def _space(found: Analysis) -> list[str]:
         for _, row in found.named.iterrows()
     ]
     rank = agreement(found.markers)
-    said = "" if np.isnan(rank) else f" Over all pairs of markers the two rank alike: {rank:.2f}."
+    said = "" if np.isnan(rank) else f" Spearman correlation of the two over all pairs: {rank:.2f}."
     return [
         "## Marker space",
         "The direction of a marker is the mean change of real profiles' embeddings when it goes up "
         "by one standard deviation. Two markers are alike where their directions are (cosine), "
-        f"beside the correlation of their values across cells.{said}".replace(
-            "rank alike", "agree in rank (Spearman)"
-        ),
+        f"beside the correlation of their values across cells.{said}",
         _lines(rows), "All pairs: marker_space.csv.", "![markers](marker_space.png)",
     ]  # fmt: skip
 
@@ -163,7 +165,7 @@ def _distance(found: Analysis) -> list[str]:
     return [
         head,
         f"Mean distance of the nearest partner's type: {_interval(told, 'distance')} edges, "
-        f"{told['random']:.3f} for random partners ({told['n']:,} cells of types that the tree "
+        f"{told['random']:.3f} for random partners ({int(told['n']):,} cells of types that the tree "
         "holds). Siblings are 2 edges apart.",
         _lines(rows), "By type: mean_distance.csv.", "![distance](ontology_distance.png)",
     ]  # fmt: skip

@@ -50,7 +50,7 @@ class Judged:
         return shares_c
 
     def confusion(self, weights_bn: Floats | None = None) -> Floats:
-        """Share of wrong partners, the mean over the two sides; (1,) without weights, else (b,)."""
+        """Share of wrong partners, the mean of the two sides; (b,), or (1,) without weights."""
         weights_bc = (
             np.ones((1, len(self.rows))) if weights_bn is None else weights_bn[:, self.rows]
         )

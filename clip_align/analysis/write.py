@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -16,6 +17,9 @@ from clip_align.analysis.marker_figures import marker_space_figure, telling_figu
 from clip_align.analysis.page import page
 from representations.errors import InputError
 from representations.io import atomic_path, atomic_write, explained_disk_errors
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 PAGE = "report.md"
 TABLES = (
@@ -66,7 +70,7 @@ def tables(found: Analysis) -> dict[str, pd.DataFrame]:
     return {name: table for name, table in pairs if table is not None and len(table)}
 
 
-def _figures(found: Analysis) -> Iterator[tuple[str, object]]:
+def _figures(found: Analysis) -> Iterator[tuple[str, Figure]]:
     yield "confusion.png", confusion_figure(found.confusion, found.order)
     if len(found.pairs):
         yield "pairs.png", pairs_figure(found.pairs)

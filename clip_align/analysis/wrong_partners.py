@@ -17,7 +17,7 @@ from clip_align.pairs import PairedCells, column_spread
 from clip_align.retrieval import pair_scores
 
 Ints = NDArray[np.int64]
-MOST_LISTED, SHOWN_MARKERS = 500, 3
+MOST_LISTED, SHOWN_MARKERS = 5000, 3
 DIRECTIONS = ("cell_to_marker", "marker_to_cell")
 
 
