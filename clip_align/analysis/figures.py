@@ -10,7 +10,7 @@ import pandas as pd
 
 from clip_align.analysis.confusion import matrix
 from clip_align.analysis.ontology_distance import ALL, OTHER, UNKNOWN
-from clip_align.analysis.siblings import SIBLINGS
+from clip_align.analysis.siblings import CONFUSED, SIBLINGS, worst
 from clip_align.analysis.style import (
     CHANCE,
     INK,
@@ -39,7 +39,7 @@ def confusion_figure(table: pd.DataFrame, order: Sequence[str]) -> Figure:
     high = 2.2 + 0.42 * k
     with framed(4.2 + 0.55 * k, high) as figure:
         ax = figure.subplots()
-        text = share_tt.map(lambda x: _share(x) if x >= 0.005 else "")
+        text = share_tt.map(_share)
         sns.heatmap(
             share_tt, ax=ax, cmap="Blues", norm=PowerNorm(0.6, 0, 1), annot=text, fmt="",
             annot_kws={"size": 8.5}, linewidths=0.6, linecolor="white",
@@ -62,7 +62,7 @@ def confusion_figure(table: pd.DataFrame, order: Sequence[str]) -> Figure:
 
 def pairs_figure(pairs: pd.DataFrame) -> Figure:
     """Confusion of each pair with its interval and support, beside one half."""
-    rows = pairs.head(MOST_PAIRS).iloc[::-1].reset_index(drop=True)
+    rows = worst(pairs, MOST_PAIRS).iloc[::-1].reset_index(drop=True)
     left_out = len(pairs) - len(rows)
     with framed(10.0, 1.9 + 0.32 * len(rows)) as figure:
         ax = figure.subplots()
@@ -87,7 +87,8 @@ def pairs_figure(pairs: pd.DataFrame) -> Figure:
             figure, "How often two types are taken for one another",
             note + (f"; {left_out} more in pairs.csv" if left_out else ""),
         )  # fmt: skip
-        _key(figure, [(ONE, "siblings in the tree"), (TWO, "most confused types besides")])
+        of = {SIBLINGS: (ONE, "siblings in the tree"), CONFUSED: (TWO, "most confused types")}
+        _key(figure, [entry for why, entry in of.items() if why in set(rows["why"])])
     return figure
 
 
@@ -125,7 +126,8 @@ def _bars(ax: Axes, distance: pd.DataFrame) -> None:
 
 
 def _share(value: float) -> str:
-    return f"{value:.2f}".removeprefix("0") if value >= 0.005 else "<.01" if value else "0"
+    """Two digits; nothing for what would read as zero."""
+    return f"{value:.2f}".removeprefix("0") if value >= 0.005 else ""
 
 
 def _means(ax: Axes, means: pd.DataFrame) -> None:

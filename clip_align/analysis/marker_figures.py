@@ -71,7 +71,7 @@ def marker_space_figure(table: pd.DataFrame, named: pd.DataFrame) -> Figure:
     cosine, correlation = square(table, "cosine"), square(table, "correlation")
     distance = squareform(np.clip(1 - cosine.to_numpy(), 0, 2), checks=False)
     tree = optimal_leaf_ordering(linkage(distance, "average"), distance)
-    size = max(3.6, 0.17 * len(cosine))
+    size = float(np.clip(0.17 * len(cosine), 3.6, 11))
     with framed(2 * size + 3.2, size + 2.2) as figure:
         left, mine, data, bar = figure.subplots(1, 4, width_ratios=[0.13, 1, 1, 0.03])
         found = dendrogram(
@@ -98,7 +98,7 @@ def _heat(ax: Axes, values: pd.DataFrame, title: str, bar: Axes | None = None) -
     )  # fmt: skip
     ax.set(xlabel="", ylabel="")
     ax.yaxis.tick_right()
-    ax.tick_params(length=0, labelsize=7.5, labelcolor=INK)
+    ax.tick_params(length=0, labelsize=min(7.5, 560 / len(values)), labelcolor=INK)
     ax.tick_params(axis="x", rotation=90)
     ax.tick_params(axis="y", rotation=0)
     ax.set_title(title, loc="left", size=10.5, weight="bold", color=INK)

@@ -55,7 +55,7 @@ def mean_distances(
     """Mean distance of the rank-1 partner for each true type and for all, with 95 % intervals.
 
     Columns ``type distance low high random known n``: ``known`` is the share of rank-1 partners
-    whose distance is known; the means are over them. Types that the tree lacks are left out.
+    whose distance is known; the means are over them. Types for which there is none are left out.
     """
     pool_t = np.bincount(codes_n, minlength=len(distance_tt)) / len(codes_n)
     known_nt = ~np.isnan(distance_tt)[codes_n]
@@ -66,16 +66,16 @@ def mean_distances(
 
     def mean(partner_nt: Any, weights: Floats) -> Floats:
         near_n, far_n = np.sum(partner_nt * known_nt, axis=1), np.sum(partner_nt * far_nt, axis=1)
-        found: Floats = (weights @ far_n) / np.maximum(weights @ near_n, np.finfo(float).tiny)
+        found: Floats = (weights @ far_n) / (weights @ near_n)
         return found
 
     rows = []
     for name, member_n in groups:
-        if not member_n.any():
-            continue
         one_1n = member_n[None].astype(np.float64)
+        known = float((one_1n @ np.sum(top_nt * known_nt, axis=1))[0] / max(1, member_n.sum()))
+        if known == 0:
+            continue
         low, high = interval(mean(top_nt, weights_bn * member_n))
-        known = float((one_1n @ np.sum(top_nt * known_nt, axis=1))[0] / member_n.sum())
         found, random = (float(mean(p, one_1n)[0]) for p in (top_nt, pool_t))
         rows.append((name, found, low, high, random, known, int(member_n.sum())))
     columns = ["type", "distance", "low", "high", "random", "known", "n"]

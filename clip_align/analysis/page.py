@@ -7,9 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from clip_align.analysis.analyse import Analysis
 from clip_align.analysis.marker_figures import agreement
 from clip_align.analysis.ontology_distance import ALL, OTHER
+from clip_align.analysis.siblings import LEAST_SUPPORT, worst
+from clip_align.analysis.whole import Analysis
 
 TOP_PAIRS, TOP_MARKERS, TOP_WRONG = 12, 4, 10
 Row = Mapping[str, object]
@@ -66,12 +67,13 @@ def _pairs(found: Analysis) -> list[str]:
             "confusion": _interval(row, "confusion"),
             "cells": f"{row['n_first']:,} / {row['n_second']:,}",
         }
-        for _, row in found.pairs.head(TOP_PAIRS).iterrows()
+        for _, row in worst(found.pairs, TOP_PAIRS).iterrows()
     ]  # fmt: skip
     return [
         "## Pairs taken for one another",
         "The pool is cut down to the two, which weigh alike: chance is 0.5. Siblings are children "
-        "of one node of the tree of cell types, with the types below each.",
+        "of one node of the tree of cell types, with the types below each; the others are the "
+        f"types of {LEAST_SUPPORT} cells or more that are most often taken for one another.",
         _lines(rows), _more(len(found.pairs), TOP_PAIRS, "pairs.csv"), "![pairs](pairs.png)",
     ]  # fmt: skip
 
@@ -165,8 +167,8 @@ def _distance(found: Analysis) -> list[str]:
     return [
         head,
         f"Mean distance of the nearest partner's type: {_interval(told, 'distance')} edges, "
-        f"{told['random']:.3f} for random partners ({int(told['n']):,} cells of types that the tree "
-        "holds). Siblings are 2 edges apart.",
+        f"{told['random']:.3f} for random partners ({int(told['n']):,} cells of types that the "
+        "tree holds). Siblings are 2 edges apart.",
         _lines(rows), "By type: mean_distance.csv.", "![distance](ontology_distance.png)",
     ]  # fmt: skip
 

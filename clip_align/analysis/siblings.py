@@ -20,7 +20,7 @@ from clip_align.retrieval import top_label_shares
 
 Floats = NDArray[np.float64]
 SIBLINGS, CONFUSED = "siblings", "most confused"
-MOST_CONFUSED, LEAST_SUPPORT = 10, 5
+MOST_CONFUSED, LEAST_SUPPORT = 10, 10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +66,8 @@ def pairs_to_judge(
     """Siblings in the tree, and the two types most often taken for one another.
 
     The second kind are at most ``most``, of types with ``LEAST_SUPPORT`` cells or more, by the mean
-    of both shares in the confusion by type; those that are siblings already are not told twice.
+    of both shares in the confusion by type; those that are siblings already are not told twice, and
+    a type is not asked apart from one that is a broader name of it.
     """
     names = list(dict.fromkeys(confusion["type"]))
     found = [] if tree is None else tree.siblings(names)
@@ -85,12 +86,19 @@ def pairs_to_judge(
         (a, b): (share[a, b] + share[b, a]) / 2
         for i, a in enumerate(known)
         for b in known[i + 1 :]
-        if frozenset(((a,), (b,))) not in told and share[a, b] + share[b, a] > 0
+        if frozenset(((a,), (b,))) not in told
+        and not (tree is not None and tree.within(a, b))
+        and share[a, b] + share[b, a] > 0
     }
     worst = sorted(mean, key=lambda pair: (-mean[pair], pair))[:most]
     return siblings + [
         Pair(why=CONFUSED, first=a, second=b, first_types=(a,), second_types=(b,)) for a, b in worst
     ]
+
+
+def worst(pairs: pd.DataFrame, most: int) -> pd.DataFrame:
+    """The rows of :func:`pair_table` with the most confusion, in its order."""
+    return pairs.loc[pairs["confusion"].nlargest(most).index.sort_values()]
 
 
 def judge(sim_nn: NDArray[np.floating], types_n: NDArray[np.str_], pair: Pair) -> Judged:

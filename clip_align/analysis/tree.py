@@ -39,6 +39,11 @@ class TypeTree:
         """Nodes from the root down to a type, empty where it is not held."""
         return self.paths.get(name, ())
 
+    def within(self, one: str, other: str) -> bool:
+        """Whether one of two types lies at or above the other: a broader name, not another cell."""
+        a, b = sorted((self.path(one), self.path(other)), key=len)
+        return bool(a) and b[: len(a)] == a
+
     def order(self, names: Sequence[str]) -> list[str]:
         """Names with kin side by side; those the tree does not hold come last."""
         return sorted(names, key=lambda name: (not self.path(name), self.path(name), name))

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from clip_align.analysis.analyse import Analysis
 from clip_align.analysis.figures import confusion_figure, distance_figure, pairs_figure
 from clip_align.analysis.marker_figures import marker_space_figure, telling_figure
 from clip_align.analysis.page import page
+from clip_align.analysis.whole import Analysis
 from representations.errors import InputError
 from representations.io import atomic_path, atomic_write, explained_disk_errors
 
