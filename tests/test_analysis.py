@@ -87,6 +87,16 @@ def test_a_perfect_alignment_has_no_errors() -> None:
     shares = result.distance.set_index("partner")["share"]
     assert shares[SAME] == 1
     assert (result.mean_distance["distance"] == 0).all()
+    pool_t = np.array([20, 40, 40, 30]) / 130
+    edges_tt = TREE.edges(["B", "T4m", "T4n", "T8"])
+    random = result.distance.set_index("edges")["random"]
+    assert random[0] == pytest.approx(np.sum(pool_t**2))
+    assert random[2] == pytest.approx(2 * pool_t[1] * pool_t[2])
+    told = result.mean_distance.set_index("type")["random"]
+    assert told[ALL] == pytest.approx(pool_t @ edges_tt @ pool_t)
+    assert told["B"] == pytest.approx(edges_tt[0] @ pool_t)
+    by = result.confusion.set_index(["type", "partner"])["random"]
+    assert by["B", "T8"] == by["T8", "T8"] == pytest.approx(30 / 130)
     assert (result.summary["value"] == 1).all()
 
 
@@ -112,12 +122,29 @@ def test_the_furthest_wrong_partners_come_first() -> None:
     marker_nm = pairs.marker_nm.copy()
     marker_nm[[0, near]] = marker_nm[[near, 0]]
     marker_nm[[1, far]] = marker_nm[[far, 1]]
-    wrong = found(replace(pairs, marker_nm=marker_nm)).wrong
+    profile_nm = profiles(len(pairs)) * [100, 1, 1, 1, 1]
+    wrong = found(replace(pairs, marker_nm=marker_nm), profile_nm=profile_nm).wrong
     assert wrong["edges"].tolist() == [4] * 4 + [2] * 4
     first = wrong[(wrong["cell"] == "c1") & (wrong["direction"] == "cell_to_marker")].iloc[0]
     assert (first["partner"], first["partner_type"]) == (f"c{far}", "B")
     assert 1 < first["rank"] <= len(pairs)
     assert first["unlikeness"] == pytest.approx(1 - 2 * 1 / (4 + 2))
+    unit_m = (profile_nm[far] - profile_nm[1]) / profile_nm.std(axis=0)
+    largest = np.argsort(-np.abs(unit_m))[:3]
+    assert first["markers"] == ", ".join(f"{MARKERS[m]} {unit_m[m]:+.1f}" for m in largest)
+
+
+def test_a_profile_that_draws_every_cell_is_an_error_of_one_direction() -> None:
+    pairs = cells(TYPES)
+    hub_e = unit(np.ones((1, 64)))[0]
+    marker_nm = pairs.marker_nm.copy()
+    marker_nm[0] = hub_e
+    drawn = replace(pairs, cell_nd=unit(pairs.cell_nd + 2 * hub_e), marker_nm=marker_nm)
+    wrong = found(drawn).wrong
+    to_hub = wrong[wrong["direction"] == "cell_to_marker"]
+    assert len(to_hub) == 90  # all but those of its own type
+    assert set(to_hub["partner"]) == {"c0"}
+    assert len(wrong) - len(to_hub) <= 5
 
 
 def test_random_similarity_gives_the_distances_of_random_partners() -> None:
