@@ -359,6 +359,15 @@ def test_what_an_analysis_lacks_is_taken_away_from_the_folder(tmp_path: Path) ->
 
 
 @pytest.mark.usefixtures("undrawn")
+def test_markers_that_do_not_vary_have_no_figure(tmp_path: Path) -> None:
+    profile_nm = profiles(len(TYPES)) * [1, 0, 0, 0, 0]
+    left = written(found(cells(TYPES), profile_nm=profile_nm), tmp_path)
+    assert "marker_space.png" not in left
+    assert "marker_space.csv" in left
+    assert "marker_space.png" not in (tmp_path / "report.md").read_text()
+
+
+@pytest.mark.usefixtures("undrawn")
 def test_a_failure_leaves_the_folder_as_it_was(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -13,6 +13,7 @@ import pandas as pd
 
 from clip_align.analysis.figures import confusion_figure, distance_figure, pairs_figure
 from clip_align.analysis.marker_figures import marker_space_figure, telling_figure
+from clip_align.analysis.marker_space import square
 from clip_align.analysis.page import page
 from clip_align.analysis.whole import Analysis
 from representations.errors import InputError
@@ -75,7 +76,8 @@ def _figures(found: Analysis) -> Iterator[tuple[str, Figure]]:
     if len(found.pairs):
         yield "pairs.png", pairs_figure(found.pairs)
         yield "telling_markers.png", telling_figure(found.telling)
-    yield "marker_space.png", marker_space_figure(found.markers, found.named)
+    if len(square(found.markers, "cosine")) > 1:  # fewer markers vary
+        yield "marker_space.png", marker_space_figure(found.markers, found.named)
     if found.distance is not None and found.mean_distance is not None:
         yield "ontology_distance.png", distance_figure(found.distance, found.mean_distance)
 

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from clip_align.analysis.marker_figures import agreement
+from clip_align.analysis.marker_space import square
 from clip_align.analysis.ontology_distance import ALL, OTHER
 from clip_align.analysis.siblings import LEAST_SUPPORT, worst
 from clip_align.analysis.whole import Analysis
@@ -148,7 +149,8 @@ def _space(found: Analysis) -> list[str]:
         "The direction of a marker is the mean change of real profiles' embeddings when it goes up "
         "by one standard deviation. Two markers are alike where their directions are (cosine), "
         f"beside the correlation of their values across cells.{said}",
-        _lines(rows), "All pairs: marker_space.csv.", "![markers](marker_space.png)",
+        _lines(rows), "All pairs: marker_space.csv.",
+        "![markers](marker_space.png)" if len(square(found.markers, "cosine")) > 1 else "",
     ]  # fmt: skip
 
 
