@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import t as student
 
+from clip_align.resample import LEVEL, interval
+
 Floats = NDArray[np.float64]
-LEVEL = 0.95
 _SEED_OF_SEEDS = 20_260_801
 
 
@@ -48,8 +49,8 @@ class Difference:
 def estimate(value: float, replicates: ArrayLike) -> Estimate:
     """Percentile interval of one figure."""
     replicates_b = np.asarray(replicates, np.float64)
-    low, high = np.quantile(replicates_b, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return Estimate(value=float(value), low=float(low), high=float(high), replicates=replicates_b)
+    low, high = interval(replicates_b)
+    return Estimate(value=float(value), low=low, high=high, replicates=replicates_b)
 
 
 def aggregate(replicates_sb: ArrayLike, values_s: ArrayLike) -> Estimate:

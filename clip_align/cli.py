@@ -11,9 +11,11 @@ from typing import Annotated, Any
 import tyro
 from tyro.conf import AvoidSubcommands, FlagCreatePairsOff, Positional, arg
 
+from clip_align.analysis.pool import MOST_CELLS
 from clip_align.config import PLAIN, TrainConfig, bases
 from clip_align.embed import embed_file
 from clip_align.markers.profile import View
+from clip_align.report_file import report_file
 from clip_align.train_file import FileTraining, train_file
 from representations.base import Statistics
 from representations.console import say_remarks
@@ -23,6 +25,7 @@ Data = Annotated[Positional[Path], arg(metavar="DATA.h5ad")]
 RunFolder = Annotated[Positional[Path], arg(metavar="RUN")]
 Query = Annotated[Positional[Path], arg(metavar="QUERY.h5ad")]
 OutFolder = Annotated[Path, arg(aliases=["-o"], metavar="RUN")]
+ReportFolder = Annotated[Path, arg(aliases=["-o"], metavar="FOLDER")]
 OutFile = Annotated[Path, arg(aliases=["-o"], metavar="OUT.h5ad")]
 
 
@@ -99,12 +102,43 @@ def embed(
     print(f"{out}: written")
 
 
+def report(
+    run: RunFolder,
+    query: Query,
+    /,
+    *,
+    out: ReportFolder,
+    statistics: Statistics = "train",
+    most_cells: int = MOST_CELLS,
+    least_genes: Annotated[float, arg(name="min-gene-share")] = MIN_GENE_SHARE,
+    overwrite: bool = False,
+) -> None:
+    """Say where a trained run goes wrong on labelled cells: tables, figures, a page.
+
+    Args:
+        run: Folder of a run.
+        query: Counts, obsm["protein"], obs["cell_type"]; ontology ids where known.
+        out: Folder for report.md, tables (.csv) and figures (.png).
+        statistics: Scales of training, or the query's own: helps across laboratories.
+        most_cells: Size of the pool; of more cells, a sample within each type.
+        least_genes: Share of the genes of the fit that the query must have.
+        overwrite: Replace a report that was written there.
+    """
+    with min_gene_share(least_genes):
+        written = report_file(
+            run, query, out, statistics=statistics, most_cells=most_cells, overwrite=overwrite,
+            say=_note,
+        )  # fmt: skip
+    for path in written:
+        print(path)
+
+
 def commands(args: Sequence[str]) -> dict[str, Callable[..., Any]]:
     """Every command; ``train`` has the defaults of the model that ``args`` name."""
     chosen = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     chosen.add_argument("--train.model.name", dest="name", nargs="?", default=PLAIN)
     name = chosen.parse_known_args(list(args))[0].name or PLAIN
-    return {"train": _train(bases.get(name)), "embed": embed}
+    return {"train": _train(bases.get(name)), "embed": embed, "report": report}
 
 
 def main(args: Sequence[str] | None = None) -> None:

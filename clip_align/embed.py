@@ -148,20 +148,30 @@ def _embed_markers(
         return None
     try:
         remarks += protein_remarks(clean) if view == "adt" else []
-        known = set(available_markers(clean, view)) if view == "adt" else set(clean.var_names)
-        if missing := [marker for marker in run.panel.markers if marker not in known]:
-            raise InputError(
-                f"{len(missing)} of the run's {len(run.panel.markers)} markers are not measured "
-                f"({few(missing)})"
-            )
-        profile_nm = marker_profile(clean, view=view, markers=run.panel.markers).to_numpy()
+        profile_nm = query_profiles(clean, run, statistics)
     except InputError as error:
         remarks.append(f"no marker embedding: {error}")
         return None
+    return run.model.embed_markers(profile_nm)
+
+
+def query_profiles(clean: AnnData, run: Run, statistics: Statistics) -> np.ndarray:
+    """Marker profiles ``(n, m)`` of prepared cells over the markers of the run, as it reads them.
+
+    Raises ``InputError`` where a marker of the run is not measured.
+    """
+    view = cast(View, run.panel.view)
+    known = set(available_markers(clean, view)) if view == "adt" else set(clean.var_names)
+    if missing := [marker for marker in run.panel.markers if marker not in known]:
+        raise InputError(
+            f"{len(missing)} of the run's {len(run.panel.markers)} markers are not measured "
+            f"({few(missing)})"
+        )
+    profile_nm: np.ndarray = marker_profile(clean, view=view, markers=run.panel.markers).to_numpy()
     if statistics == "own":
         scaler = run.model.marker.standardise
-        profile_nm = match_moments(profile_nm, scaler.mean_d.numpy(), scaler.std_d.numpy())
-    return run.model.embed_markers(profile_nm)
+        return match_moments(profile_nm, scaler.mean_d.numpy(), scaler.std_d.numpy())
+    return profile_nm
 
 
 def _missing_genes(clean: AnnData, representation: Representation) -> list[str]:

@@ -39,15 +39,21 @@ def kinship(terms: Mapping[str, str], hierarchy: Hierarchy) -> Kinship:
         Ontology id by name of the type, as data sets publish it.
     """
     names = tuple(sorted(terms))
-    node_of = {node.cl_id: node.name for node in reversed(tuple(hierarchy.nodes.values()))}
-    paths = [_from_root(hierarchy, node_of.get(terms[name])) for name in names]
+    path_of = paths_from_root(terms, hierarchy)
+    paths = [path_of[name] for name in names]
     kin_tt = np.array([[_wu_palmer(one, other) for other in paths] for one in paths])
     kin_tt = kin_tt.reshape(len(names), len(names))
     np.fill_diagonal(kin_tt, 1.0)
     return Kinship(names=names, kin_tt=kin_tt.astype(np.float32))
 
 
-def _from_root(hierarchy: Hierarchy, node: str | None) -> Sequence[str]:
+def paths_from_root(terms: Mapping[str, str], hierarchy: Hierarchy) -> dict[str, tuple[str, ...]]:
+    """Nodes from the root down to each type; none where the tree does not hold its id."""
+    node_of = {node.cl_id: node.name for node in reversed(tuple(hierarchy.nodes.values()))}
+    return {name: _from_root(hierarchy, node_of.get(term)) for name, term in terms.items()}
+
+
+def _from_root(hierarchy: Hierarchy, node: str | None) -> tuple[str, ...]:
     return () if node is None else hierarchy.path(node)[::-1]
 
 

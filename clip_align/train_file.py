@@ -15,6 +15,7 @@ from clip_align.checkpoint import Run, RunPanel, save_run, type_prototypes
 from clip_align.config import TrainConfig, check
 from clip_align.holdout import check_share, hold_out
 from clip_align.kinship import Kinship, kinship
+from clip_align.labels import cell_types, ontology_terms
 from clip_align.markers import available_markers, marker_genes, marker_profile, protein_remarks
 from clip_align.markers.hierarchy import load_hierarchy
 from clip_align.markers.profile import View
@@ -69,7 +70,7 @@ def train_file(
     markers = _markers(clean, plan.view, source=str(data))
     if plan.view == "adt":
         remarks += protein_remarks(clean)
-    if (_types(clean) == UNLABELLED).all():
+    if (cell_types(clean) == UNLABELLED).all():
         remarks.append(f'no obs["{Obs.CELL_TYPE}"]: the run will give no types in embed')
     for remark in remarks:
         say(f"note: {remark}")
@@ -90,7 +91,7 @@ def train_file(
             cell_nd=representation.transform(clean[rows]),
             marker_nm=profile_nm[rows],
             ids_n=clean.obs_names[rows].to_numpy().astype(str),
-            types_n=_types(clean)[rows],
+            types_n=cell_types(clean)[rows],
         )
         for rows in (~held_n, held_n)
     )
@@ -166,7 +167,7 @@ def _hold_out(clean: AnnData, plan: FileTraining) -> tuple[np.ndarray, str]:
     by_donor = donors_n is not None and len(np.unique(donors_n)) > 1
     held_n = hold_out(
         clean.obs_names.to_numpy().astype(str),
-        _types(clean),
+        cell_types(clean),
         donors_n,
         share=plan.validation_share,
         seed=plan.train.seed,
@@ -176,19 +177,8 @@ def _hold_out(clean: AnnData, plan: FileTraining) -> tuple[np.ndarray, str]:
 
 def _kinship(clean: AnnData) -> Kinship | None:
     """How related the types are, where the file has Cell Ontology ids."""
-    if Obs.CELL_TYPE not in clean.obs or Obs.CELL_TYPE_ONTOLOGY not in clean.obs:
-        return None
-    known = clean.obs[[Obs.CELL_TYPE, Obs.CELL_TYPE_ONTOLOGY]].dropna().astype(str)
-    terms = known.drop_duplicates(Obs.CELL_TYPE).set_index(Obs.CELL_TYPE)[Obs.CELL_TYPE_ONTOLOGY]
-    return kinship(terms.to_dict(), load_hierarchy())
-
-
-def _types(clean: AnnData) -> np.ndarray:
-    """Cell types as published; ``UNLABELLED`` where there is none."""
-    if Obs.CELL_TYPE not in clean.obs:
-        return np.full(clean.n_obs, UNLABELLED)
-    labels = clean.obs[Obs.CELL_TYPE].astype(object)
-    return np.asarray(labels.where(labels.notna(), UNLABELLED), dtype=str)
+    terms = ontology_terms(clean)
+    return None if terms is None else kinship(terms, load_hierarchy())
 
 
 def _source(data: str | Path, adata: AnnData) -> dict[str, Any]:
