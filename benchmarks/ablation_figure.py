@@ -181,12 +181,10 @@ def _empty(wide: float, high: float) -> Figure:
 
 
 def _head(figure: Figure, title: str, note: str, high: float) -> None:
-    style = {"ha": "left", "va": "top"}
-    for y, text, look in (
-        (0.12, title, {"weight": "bold", "size": 14, "color": INK}),
-        (0.46, note, {"size": 9, "color": FAINT}),
-    ):
-        figure.text(0.01, 1 - y / high, text, **style, **look).set_in_layout(False)
+    first = figure.text(0.01, 1 - 0.12 / high, title, weight="bold", size=14, color=INK, va="top")
+    second = figure.text(0.01, 1 - 0.46 / high, note, size=9, color=FAINT, va="top")
+    for text in (first, second):
+        text.set_in_layout(False)
 
 
 def _note(table: pd.DataFrame) -> str:

@@ -67,8 +67,8 @@ def _model(table: pd.DataFrame, model: str, records: Sequence[Record]) -> Iterat
         for level in base + others:
             said = "**base**" if level.is_base else title_of(axis) * (level is others[0])
             named = (said, "" if level.is_base else level.name)
-            told = (*_gap(level), *_cost(level, records))
-            yield table_row(*named, *_cells(level.figures, SHOWN), *told)
+            rest = (*_gap(level), *_cost(level, records))
+            yield table_row(*named, *_cells(level.figures, SHOWN), *rest)
 
 
 def _axes(table: pd.DataFrame, model: str) -> list[str]:
