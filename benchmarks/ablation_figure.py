@@ -54,7 +54,7 @@ def axis_figure(table: pd.DataFrame, axis: str) -> Figure:
         ax.set_xlabel(METRICS[metric], color=INK)
     _room(figure, high, above=0.72)
     _head(figure, f"One factor at a time: {title_of(axis)}", _note(table), high)
-    _legend(figure, table, list(by_model), panels)
+    _legend(figure, list(by_model), panels)
     return figure
 
 
@@ -87,7 +87,7 @@ def page(table: pd.DataFrame) -> Figure:
             ax.set_xlabel(METRICS[metric], color=INK)
     _room(figure, high, above=0.8)
     _head(figure, "One factor at a time from the base of each model", _note(table), high)
-    _legend(figure, table, trained(table), figure.axes)
+    _legend(figure, trained(table), figure.axes)
     return figure
 
 
@@ -141,7 +141,7 @@ def _references(ax: Axes, table: pd.DataFrame, metric: str) -> None:
     ridge, reach = baseline(table, "ridge"), high - low
     if metric in ridge.index:
         row = ridge.loc[metric]
-        if low - reach < row["value"] < high + reach:
+        if low - reach < row["high"] and row["low"] < high + reach / 4:
             ax.axvspan(row["low"], row["high"], color=COLOURS["ridge"], alpha=0.2, lw=0, zorder=0)
     chance = table.loc[table["metric"] == metric, "chance"].dropna()
     if len(chance) and low - 0.2 * reach < chance.mean() < high:
@@ -192,7 +192,7 @@ def _note(table: pd.DataFrame) -> str:
     n, seeds = rows["n"].min(), rows["seeds"].max()
     train, test = (str(rows[side].iloc[0]).partition("@")[0] for side in ("train", "test"))
     return (
-        f"{train} → {test}, {n:,} cells in one pool, {seeds} seeds, bars 95 %. "
+        f"{train} → {test}, {n:,} cells in one pool, {seeds} seed{'s' * (seeds > 1)}, bars 95 %. "
         "Hollow: the base, its value as a thin line."
     )
 
@@ -203,14 +203,13 @@ def _room(figure: Figure, high: float, *, above: float) -> None:
     figure.set_layout_engine(engine)
 
 
-def _legend(
-    figure: Figure, table: pd.DataFrame, names: Sequence[str], panels: Iterable[Axes]
-) -> None:
+def _legend(figure: Figure, names: Sequence[str], panels: Iterable[Axes]) -> None:
     handles: list[Line2D | Patch] = [
         Line2D([], [], marker="o", lw=2.2, color=COLOURS[name], mec="white", label=name)
         for name in names
     ]
-    if len(baseline(table, "ridge")):
+    panels = list(panels)
+    if any(ax.patches for ax in panels):
         handles.append(Patch(color=COLOURS["ridge"], alpha=0.25, lw=0, label="ridge (95 %)"))
     if any(line.get_color() == CHANCE for ax in panels for line in ax.lines):
         handles.append(Line2D([], [], color=CHANCE, lw=1.2, ls=(0, (4, 3)), label="chance"))

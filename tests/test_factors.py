@@ -1,4 +1,4 @@
-"""Factors of an ablation: a level changes what it sets and nothing else, and it changes something."""
+"""Factors of an ablation: a level changes something, and nothing but what it sets."""
 
 from __future__ import annotations
 
@@ -8,7 +8,15 @@ import pytest
 
 from benchmarks.factors import Factor, factors
 from benchmarks.plans import (
-    Plan, base_level, check, differing, effective, has, resolve, rows_of, with_fields,
+    Plan,
+    base_level,
+    check,
+    differing,
+    effective,
+    has,
+    resolve,
+    rows_of,
+    with_fields,
 )  # fmt: skip
 from benchmarks.run import identify
 from benchmarks.setting import setting_of

@@ -31,7 +31,7 @@ class Ablation(AlignmentTask):
     """Marker profiles are CLR-normalised antibody counts."""
 
     view = "adt"
-    budget = {"epochs": 20, "patience": 10}  # noqa: RUF012 - typed by its parent
+    budget = {"epochs": 15, "patience": 10}  # noqa: RUF012 - typed by its parent
 
     def __init__(self, train: str, test: str, seed: int, *, logs: str | None = None) -> None:
         super().__init__(train, test, seed, logs=None if logs is None else f"{logs}/ablation")
