@@ -189,7 +189,7 @@ def _head(figure: Figure, title: str, note: str, high: float) -> None:
 
 def _note(table: pd.DataFrame) -> str:
     rows = table[table["metric"] == next(iter(METRICS))]
-    n, seeds = rows["n"].min(), rows["seeds"].max()
+    n, seeds = int(rows["n"].min()), int(rows["seeds"].max())
     train, test = (str(rows[side].iloc[0]).partition("@")[0] for side in ("train", "test"))
     return (
         f"{train} → {test}, {n:,} cells in one pool, {seeds} seed{'s' * (seeds > 1)}, bars 95 %. "
