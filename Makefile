@@ -8,13 +8,15 @@ OUT ?= runs/benchmark
 PEERS := .venv-peers
 SUITES := cross_dataset representations validation quality
 
-.PHONY: help benchmark full test check fast tables setup clean peers lineage
+.PHONY: help benchmark full test check fast tables setup clean peers lineage ablation
+PROCESSES ?= 2
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make benchmark   set up, fetch the default data, run the quick cross-dataset suite"
 	@echo "make test        set up, check style and types, run the tests"
-	@echo "make full        every row of every suite but lineage, five seeds (speed: one), into results/"
+	@echo "make full        every row of every suite but lineage and ablation, five seeds (speed: one), into results/"
+	@echo "make ablation    the suite ablation, five seeds, PROCESSES (2) rows at a time"
 	@echo "make lineage     the suite lineage with CellRank and Palantir, in an environment of its own"
 	@echo "make tables      tables and figures from the committed records"
 
@@ -45,6 +47,9 @@ benchmark: $(STAMP)
 full: $(STAMP)
 	for suite in $(SUITES); do $(BIN)/python -m benchmarks run $$suite --profile full || exit 1; done
 	$(BIN)/python -m benchmarks run speed --profile full --seeds 1
+
+ablation: $(STAMP)
+	$(BIN)/python -m benchmarks run ablation --profile full --processes $(PROCESSES)
 
 test:
 	@start=$$(date +%s); $(MAKE) --no-print-directory check && $(BIN)/python -m pytest && \

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from functools import cached_property
@@ -12,20 +13,21 @@ from typing import Any, ClassVar
 import numpy as np
 
 from benchmarks import baselines, datasets
+from benchmarks.controls import controls
 from benchmarks.judge import judge
+from benchmarks.plans import Plan, factors_in, resolve
 from benchmarks.records import MetricValue
 from benchmarks.setting import Setting, config_of, setting_of
 from benchmarks.suites import Row
 from benchmarks.task_cells import TaskCells, trained_on
 from benchmarks.tasks import Outcome
-from clip_align.config import bases
 from clip_align.kinship import Kinship, kinship
 from clip_align.markers.hierarchy import load_hierarchy
 from clip_align.markers.profile import View
 from clip_align.models import models
 from clip_align.monitor import Monitor
 from clip_align.pairs import PairedCells
-from clip_align.train import Trained, similarity, train
+from clip_align.train import Trained, similarity
 from representations.errors import InputError
 from representations.threads import one_thread
 
@@ -34,17 +36,18 @@ class AlignmentTask:
     """Rows of one (train, test, seed) share the split, pools, fits and trained models."""
 
     view: ClassVar[View]
+    budget: ClassVar[Mapping[str, Any]] = {}  # fields that every training of the task has
 
     def __init__(self, train: str, test: str, seed: int, *, logs: str | None = None) -> None:
         self.name, self.seed, self.logs = f"{train}-{test}", seed, logs
         self.train_name, self.test_name = train, test
         self.cells = TaskCells(train, test, seed, view=self.view)
-        self._models: dict[tuple[str, str, Setting], Trained] = {}
+        self._models: dict[tuple[object, ...], Trained] = {}
 
     @classmethod
     def config(cls, row: Row) -> dict[str, Any]:
         """Resolved configuration of a row."""
-        return config_of(row, cls.view)
+        return config_of(row, cls.view, cls.budget)
 
     def run(self, row: Row) -> Outcome:
         """Fit and judge one row; raises ``LeakError`` when a test cell was in a fit."""
@@ -93,15 +96,22 @@ class AlignmentTask:
         )
 
     def _trained(self, row: Row, setting: Setting) -> Trained:
-        key = (row.model, row.representation, trained_on(setting))
+        factor = tuple(factors_in(row.variant).items())
+        key = (row.model, row.representation, trained_on(setting), factor)
         if key not in self._models:
-            config = replace(bases.get(row.model), seed=self.seed)
+            plan = self.plan(row)
             known, held = self.cells.known_pairs(row.representation, setting)
+            fit = controls.get(plan.control)
             with self._monitor(row) as monitor, one_thread():
-                self._models[key] = train(
-                    known, held, config, kinship=self._kinship, monitor=monitor, progress=False
+                self._models[key] = fit(
+                    known, held, plan.train, kinship=self._kinship, monitor=monitor
                 )
         return self._models[key]
+
+    def plan(self, row: Row) -> Plan:
+        """What a row trains, with the seed and the budget of the task."""
+        plan = resolve(row.model, row.variant)
+        return replace(plan, train=replace(plan.train, seed=self.seed, **self.budget))
 
     @cached_property
     def _kinship(self) -> Kinship:

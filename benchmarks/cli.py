@@ -13,6 +13,7 @@ from tyro.conf import FlagCreatePairsOff, Positional, arg
 from benchmarks import datasets, joint_figure, joint_umap, readme, records, tables
 from benchmarks.datasets import commands
 from benchmarks.figures import write_figures
+from benchmarks.launch import launchers
 from benchmarks.outdated import outdated
 from benchmarks.plots import save_png
 from benchmarks.run import Report, run_suite
@@ -50,7 +51,9 @@ def run(
     logs: Path = LOGS,
     again: bool = False,
     only: tuple[str, ...] = (),
-) -> None:
+    processes: int = 1,
+    launcher: str | None = None,
+) -> int:
     """Run a suite: one record a row and seed, then tables and figures. What exists is kept.
 
     Args:
@@ -61,6 +64,9 @@ def run(
         logs: Folder for the TensorBoard events of every training.
         again: Run rows that have a record already.
         only: Only rows tested on these data sets.
+        processes: Rows to run at a time, each on one thread.
+        launcher: serial, local (processes of this machine) or submitit (a SLURM cluster, or this
+            machine where there is none); serial for one process, local for more unless given.
     """
     grid = suites.get(suite)
     count = (SEEDS_QUICK if profile == "quick" else SEEDS_FULL) if seeds is None else seeds
@@ -75,12 +81,23 @@ def run(
         raise InputError(f"--only {' '.join(only)}: {suite} ({profile}) is tested on {known}")
     _check_out(out)
     root = out / "records"
-    report = run_suite(grid.name, rows, range(count), root=root, logs=logs, again=again)
-    if records.load_all(grid.name, root):
-        show_suite(grid.name, root)
-        for path in _write(out):
-            print(f"written: {path}")
-    _say(report)
+    if processes < 1 or (grid.timed and processes > 1):
+        raise InputError(
+            f"--processes {processes}: give {'1, as it is timed' * grid.timed or 'at least 1'}"
+        )
+    chosen = launchers.get(launcher or ("serial" if processes == 1 else "local"))
+    report = run_suite(
+        grid.name, rows, range(count), root=root, logs=logs, again=again,
+        launcher=chosen(), processes=processes,
+    )  # fmt: skip
+    try:
+        if records.load_all(grid.name, root):
+            show_suite(grid.name, root)
+            for path in _write(out):
+                print(f"written: {path}")
+    finally:  # also where the records make no table
+        _say(report)
+    return int(bool(report.failed))
 
 
 def write_tables(*, out: Path = RESULTS, check: bool = False) -> int:
@@ -164,4 +181,10 @@ def _is_published(out: Path) -> bool:
 def _say(report: Report) -> None:
     for skip in report.skipped:
         print(f"skipped: {skip.train} -> {skip.test}: {skip.reason}")
+    for one in report.failed:
+        variant = " ".join(f"{key}={value}" for key, value in one.row.variant.items())
+        words = (one.row.train, "->", one.row.test, one.row.representation, one.row.model, variant)
+        print(f"failed: {' '.join(filter(None, words))} seed {one.seed}: {one.error}")
+    if report.failed:
+        print(report.failed[0].trace, file=sys.stderr)
     print(f"{report.ran} rows run, {report.kept} kept, {report.seconds / 60:.1f} minutes")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
-from benchmarks import joint_figure, joint_umap, plots, records
+from benchmarks import ablation_figure, joint_figure, joint_umap, plots, records
 from benchmarks.tidy import tidy
 from representations.page import page
 
@@ -42,6 +42,12 @@ def write_figures(root: Path, folder: Path) -> list[Path]:
     if judged:
         picture = quality_page(tidy(judged))
         written.append(plots.save_png(picture, folder / "representations_quality.png"))
+    ablated = records.load_all("ablation", root)
+    if ablated:
+        pictures = ablation_figure.pictures(tidy(ablated))
+        written += [
+            plots.save_png(drawn, folder / f"{name}.png") for name, drawn in pictures.items()
+        ]
     points = root / joint_umap.FILE
     if points.exists():
         written.append(plots.save_png(joint_figure.draw(points), folder / "joint_umap.png"))

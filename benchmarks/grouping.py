@@ -8,10 +8,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from benchmarks.records import Record
+from benchmarks.suites import suites
+from clip_align.models import models
 from representations.errors import InputError
 
 REFERENCES = ("ridge", "pca+logreg", "perturbation_mean")
 PREFERRED_REPRESENTATION = "X_pca"
+ON_THE_WAY = "cache["
 
 
 class Key(NamedTuple):
@@ -59,8 +62,8 @@ def reference_of(key: Key, runs: Iterable[Key]) -> Key | None:
     for other in peers:
         if other.model == "ours" != key.model and _answers_the_same(other, key):
             return other
-    if key.variant != "{}" and key._replace(variant="{}") in peers:
-        return key._replace(variant="{}")
+    if (base := _base_of(key)) in peers:
+        return base
     if key.model in REFERENCES:
         return None
     for model in REFERENCES:
@@ -72,6 +75,14 @@ def reference_of(key: Key, runs: Iterable[Key]) -> Key | None:
         if found:
             return found[0]
     return None
+
+
+def _base_of(key: Key) -> Key | None:
+    """The same model without the variant; with the suite's own features, where it names some."""
+    if key.variant != "{}":
+        return key._replace(variant="{}")
+    asked = suites.get(key.suite).base if key.suite in suites.names() else ""
+    return key._replace(representation=asked) if asked and key.model in models.names() else None
 
 
 def _answers_the_same(ours: Key, other: Key) -> bool:
@@ -92,4 +103,9 @@ def check_differ(variant: Sequence[Record], base: Sequence[Record]) -> None:
 
 
 def _values(record: Record) -> dict[str, float]:
-    return {name: metric.value for name, metric in record.metrics.items()}
+    """What came out: what a cache did on the way there may differ and move nothing."""
+    return {
+        name: metric.value
+        for name, metric in record.metrics.items()
+        if not name.startswith(ON_THE_WAY)
+    }

@@ -45,15 +45,7 @@ def markdown(table: pd.DataFrame, suite: str, gaps: pd.DataFrame | None = None) 
 
     ``gaps`` are differences that the suite asks for, of ``benchmarks.versus``.
     """
-    lines = [
-        f"# {suite}",
-        "",
-        "Generated from records. Cells show a mean over seeds with its 95 % interval; differences "
-        "are paired on the same cells, pools and seeds; p values are Holm-corrected in a section.",
-        "",
-    ]
-    if suite in suites.names() and suites.get(suite).note:
-        lines += [suites.get(suite).note, ""]
+    lines = head(suite)
     for (task, train, test), section in table.groupby(["task", "train", "test"], sort=True):
         lines += [f"## {_short(str(train))} → {_short(str(test))}: {task}", ""]
         lines += [f"Trained on `{train}`, tested on `{test}`.", ""]
@@ -68,6 +60,19 @@ def markdown(table: pd.DataFrame, suite: str, gaps: pd.DataFrame | None = None) 
     return "\n".join(lines).rstrip() + "\n"
 
 
+def head(suite: str) -> list[str]:
+    """Title of a page, what its cells show, and the note of its suite."""
+    lines = [
+        f"# {suite}",
+        "",
+        "Generated from records. Cells show a mean over seeds with its 95 % interval; differences "
+        "are paired on the same cells, pools and seeds; p values are Holm-corrected in a section.",
+        "",
+    ]
+    note = suites.get(suite).note if suite in suites.names() else ""
+    return [*lines, note, ""] if note else lines
+
+
 def parts(section: pd.DataFrame, suite: str) -> list[pd.DataFrame]:
     """A section as one table, or one a representation where their figures are not the same."""
     if suite in suites.names() and suites.get(suite).apart:
@@ -80,18 +85,24 @@ def _main(section: pd.DataFrame, suite: str) -> Iterator[str]:
     shown = [name for name in HEADLINES if name in found] or sorted(found)
     lead = next((name for name in ("pair_accuracy", "macro_f1") if name in found), shown[0])
     units = (f"Δ {lead}", "p", "n", "pool", "seeds")
-    yield _row("model", "features", "variant", *map(_title, shown), *units)
-    yield _row(*["---"] * 3, *["---:"] * (len(shown) + 5))
+    yield table_row("model", "features", "variant", *map(titled, shown), *units)
+    yield table_row(*["---"] * 3, *["---:"] * (len(shown) + 5))
     for figures in in_order(section, suite, (lead,)):
         cells = [interval(figures[name]) if name in figures else "" for name in shown]
         row = figures.get(lead, next(iter(figures.values())))
-        yield _row(
+        yield table_row(
             *(row["model"], row["representation"], _variant(row["variant"]), *cells),
-            *(_difference(row), _p(row["p_holm"]), row["n"], _optional(row["pool"]), row["seeds"]),
+            *(
+                _difference(row),
+                p_value(row["p_holm"]),
+                row["n"],
+                _optional(row["pool"]),
+                row["seeds"],
+            ),
         )
     chance = section.groupby("metric")["chance"].mean()
     if chance[shown].notna().any():
-        yield _row("*chance*", "", "", *(number(chance[name]) for name in shown), *[""] * 5)
+        yield table_row("*chance*", "", "", *(number(chance[name]) for name in shown), *[""] * 5)
 
 
 def _gaps(found: pd.DataFrame) -> Iterator[str]:
@@ -99,33 +110,34 @@ def _gaps(found: pd.DataFrame) -> Iterator[str]:
     heads = list(found[["metric", "against"]].drop_duplicates().itertuples(index=False, name=None))
     yield f"Paired differences of {found['model'].iloc[0]}, the reference in brackets:"
     yield ""
-    yield _row("features", "variant", *(f"Δ {metric} to {name}" for metric, name in heads))
-    yield _row("---", "---", *["---:"] * len(heads))
+    yield table_row("features", "variant", *(f"Δ {metric} to {name}" for metric, name in heads))
+    yield table_row("---", "---", *["---:"] * len(heads))
     for (features, variant), run in found.groupby(["representation", "variant"], sort=True):
         cells = {(row["metric"], row["against"]): row for _, row in run.iterrows()}
         shown = [_gap(cells[head]) if head in cells else "" for head in heads]
-        yield _row(features, _variant(str(variant)), *shown)
+        yield table_row(features, _variant(str(variant)), *shown)
 
 
 def _gap(row: pd.Series) -> str:
     low, high = row["difference_low"], row["difference_high"]
     figure = f"{row['difference']:+.3f} [{low:+.3f}, {high:+.3f}]"
-    return f"{figure} ({row['reference']}, p {_p(row['p_holm'])})"
+    return f"{figure} ({row['reference']}, p {p_value(row['p_holm'])})"
 
 
 def _siblings(section: pd.DataFrame) -> Iterator[str]:
-    yield _row("pair", "model", "features", "variant", "confusion", "chance", "queries")
-    yield _row(*["---"] * 4, *["---:"] * 3)
+    yield table_row("pair", "model", "features", "variant", "confusion", "chance", "queries")
+    yield table_row(*["---"] * 4, *["---:"] * 3)
     order = ["metric", "value", "model", "representation", "variant"]
     for _, row in section.sort_values(order, kind="stable").iterrows():
         pair = row["metric"].partition("[")[2].rstrip("]").replace("|", " / ")
-        yield _row(
+        yield table_row(
             *(pair, row["model"], row["representation"], _variant(row["variant"])),
             *(interval(row), number(row["chance"]), row["support"]),
         )
 
 
-def _title(name: str) -> str:
+def titled(name: str) -> str:
+    """A metric with an arrow to its better side."""
     try:
         higher = metrics.facts(name).higher_is_better
     except InputError:
@@ -133,7 +145,8 @@ def _title(name: str) -> str:
     return name + {True: " ↑", False: " ↓", None: ""}[higher]
 
 
-def _row(*cells: object) -> str:
+def table_row(*cells: object) -> str:
+    """A line of a table."""
     return "| " + " | ".join(str(cell) for cell in cells) + " |"
 
 
@@ -156,7 +169,8 @@ def _difference(row: pd.Series) -> str:
     return f"{row['difference']:+.3f} {interval} vs {row['reference']}"
 
 
-def _p(value: float) -> str:
+def p_value(value: float) -> str:
+    """A p value to three decimals; nothing for nan."""
     return "" if pd.isna(value) else "<0.001" if value < 0.001 else f"{value:.3f}"
 
 

@@ -2,35 +2,26 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import json
 import time
-from collections.abc import Iterable, Sequence
+import uuid
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import cache
 from hashlib import blake2b
 from itertools import groupby
 from pathlib import Path
-from typing import NamedTuple
 
 from tqdm.auto import tqdm
 
 from benchmarks import datasets, records
 from benchmarks.commit import git_commit
+from benchmarks.jobs import Done, Group, Job, cut, forget, work
+from benchmarks.launch import Launcher, Serial
 from benchmarks.suites import Row
-from benchmarks.tasks import NotRun, Outcome, tasks
+from benchmarks.tasks import tasks
 
-PACKAGES = ("clip_align", "torch", "scanpy", "anndata", "numpy", "scikit-learn", "faiss-cpu")
-
-
-class Group(NamedTuple):
-    """Rows that share data, split and fits, so that they run together."""
-
-    task: str
-    train: str
-    test: str
-    seed: int
+Named = tuple[tuple[Row, records.Run], ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,11 +35,12 @@ class Skipped:
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """What a call did: rows run, rows found on disk, rows skipped."""
+    """What a call did: rows run, rows found on disk, rows skipped, rows that failed."""
 
     ran: int
     kept: int
     skipped: tuple[Skipped, ...]
+    failed: tuple[Done, ...]
     seconds: float
 
 
@@ -61,8 +53,10 @@ def run_suite(
     logs: Path | None = None,
     again: bool = False,
     progress: bool = True,
+    launcher: Launcher | None = None,
+    processes: int = 1,
 ) -> Report:
-    """Run every row for every seed and write one record each.
+    """Run every row for every seed and write one record each; one that fails loses no other.
 
     Parameters
     ----------
@@ -72,47 +66,70 @@ def run_suite(
         Folder for TensorBoard events, None for none.
     again
         Run also what exists.
+    launcher, processes
+        Where rows run, here and one after another unless told, and how many jobs at a time.
     """
-    started = time.perf_counter()
-    git_commit()
-    todo = sorted(
-        ((Group(r.task, r.train, r.test, seed), r) for seed in seeds for r in rows),
-        key=lambda item: (item[0].seed, *item[0]),
-    )
-    ran = kept = 0
-    skipped: dict[tuple[str, ...], Skipped] = {}
+    started, launcher = time.perf_counter(), launcher or Serial()
+    commit, call = git_commit(), uuid.uuid4().hex
+    events = None if logs is None else str(logs.absolute())
+    groups = list(_groups(suite, rows, seeds))
+    bar = tqdm(
+        total=sum(len(named) for _, named in groups), desc=suite, unit="row",
+        disable=None if progress else True,
+    )  # fmt: skip
     unavailable = cache(_unavailable)  # for this call: a source may be back at the next
-    bar = tqdm(total=len(todo), desc=suite, unit="row", disable=None if progress else True)
-    for group, members in groupby(todo, key=lambda item: item[0]):
-        group_rows = [row for _, row in members]
+    skipped: dict[tuple[str, ...], Skipped] = {}
+    kept = 0
+    jobs: list[Job] = []
+    for group, named in groups:
         reason = unavailable(group.train) or unavailable(group.test)
         if reason is not None:
             left = Skipped(train=group.train, test=group.test, reason=reason)
             skipped[group.train, group.test] = left
-            bar.update(len(group_rows))
+            bar.update(len(named))
             continue
-        task = tasks.get(group.task)(
-            group.train, group.test, group.seed, logs=None if logs is None else str(logs)
+        new = tuple(item for item in named if again or not records.exists(item[1], root))
+        kept += len(named) - len(new)
+        bar.update(len(named) - len(new))
+        job = Job(
+            group=group, rows=new, root=root.absolute(), logs=events, commit=commit, call=call
         )
-        for row in group_rows:
-            bar.set_postfix_str(f"{row.train} > {row.test} {row.model} seed {group.seed}")
-            identity = identify(suite, row, group.seed)
-            if not again and records.exists(identity, root):
-                kept += 1
-            else:
-                try:
-                    outcome = task.run(row)
-                except NotRun as absent:
-                    named = f"{row.representation} {row.model}: {absent}"
-                    left = Skipped(train=row.train, test=row.test, reason=named)
-                    skipped[named, row.train, row.test] = left
-                else:
-                    records.save(_record(identity, outcome), root)
-                    ran += 1
-            bar.update()
-    bar.close()
-    seconds = time.perf_counter() - started
-    return Report(ran=ran, kept=kept, skipped=tuple(skipped.values()), seconds=seconds)
+        jobs += cut(job, len(new) if launcher.lasting else processes)
+    done = []
+    try:
+        for some in launcher.map(work, jobs, processes):
+            done += some
+            bar.update(len(some))
+            bar.set_postfix_str(_told(some[-1]))
+    finally:
+        bar.close()
+        forget()
+    for one in done:
+        if one.not_run:
+            why = f"{one.row.representation} {one.row.model}: {one.not_run}"
+            left = Skipped(train=one.row.train, test=one.row.test, reason=why)
+            skipped[why, one.row.train, one.row.test] = left
+    return Report(
+        ran=sum(not (one.not_run or one.error) for one in done), kept=kept,
+        skipped=tuple(skipped.values()), failed=tuple(one for one in done if one.error),
+        seconds=time.perf_counter() - started,
+    )  # fmt: skip
+
+
+def _groups(suite: str, rows: Sequence[Row], seeds: Iterable[int]) -> Iterator[tuple[Group, Named]]:
+    """Rows seed by seed, those together that share data, split and fits."""
+    todo = sorted(
+        ((Group(r.task, r.train, r.test, seed), r) for seed in seeds for r in rows),
+        key=lambda item: (item[0].seed, *item[0]),
+    )
+    for group, members in groupby(todo, key=lambda item: item[0]):
+        yield group, tuple((row, identify(suite, row, group.seed)) for _, row in members)
+
+
+def _told(done: Done) -> str:
+    row = done.row
+    variant = " ".join(f"{key}={value}" for key, value in row.variant.items())
+    return f"{row.train} > {row.test} {row.model} {variant} seed {done.seed}"
 
 
 def identify(suite: str, row: Row, seed: int) -> records.Run:
@@ -128,19 +145,6 @@ def identify(suite: str, row: Row, seed: int) -> records.Run:
         variant=dict(row.variant),
         seed=seed,
         config_hash=blake2b(config.encode(), digest_size=8).hexdigest(),
-    )
-
-
-def _record(identity: records.Run, outcome: Outcome) -> records.Record:
-    return records.Record.model_validate(
-        {
-            **identity.model_dump(by_alias=True),
-            "metrics": outcome.metrics,
-            "timings": outcome.timings,
-            "versions": {**{x: importlib.metadata.version(x) for x in PACKAGES}, **outcome.facts},
-            "git_commit": git_commit(),
-            "created": datetime.now(UTC).replace(microsecond=0),
-        }
     )
 
 

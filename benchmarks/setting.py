@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from benchmarks import baselines
+from benchmarks.factors import factors
 from benchmarks.method import method
+from benchmarks.plans import factors_in, resolve
 from benchmarks.resample import N_REPLICATES
 from benchmarks.siblings import AXES
 from benchmarks.suites import Row
 from benchmarks.suites.representations import BLOCKS
-from clip_align.config import bases
 from clip_align.losses import options_of
 from clip_align.markers import tables_revision
 from clip_align.models import models
 from representations.base import Statistics
 from representations.errors import InputError
+from representations.family import Family
 
 PROTOCOL = 2
 INTEGRATED = "X_integrated"
@@ -38,18 +41,27 @@ class Setting:
 
 
 def setting_of(row: Row) -> Setting:
-    """Effective setting. Within one data set the query is scaled by training statistics."""
+    """Effective setting. Within one data set the query is scaled by training statistics.
+
+    A variant may name a factor beside, which is for what is trained (``benchmarks.plans``).
+    """
     base: dict[str, Any] = {"query_statistics": "train" if row.train == row.test else "own"}
-    if unknown := set(row.variant) - set(asdict(Setting())):
-        raise InputError(f"variant {', '.join(sorted(unknown))}: no such field of an alignment row")
-    return Setting(**{**base, **row.variant})
+    known: Family[object] = Family("field of an alignment row")
+    for name in (*asdict(Setting()), *factors.names()):
+        known.add(name, name)
+    for name in row.variant:
+        known.get(name)
+    named = factors_in(row.variant)
+    if named and row.model not in models.names():
+        raise InputError(f"variant {', '.join(named)}: {row.model} is not trained as a model is")
+    return Setting(**{**base, **{k: v for k, v in row.variant.items() if k not in named}})
 
 
-def config_of(row: Row, view: str) -> dict[str, Any]:
+def config_of(row: Row, view: str, budget: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Resolved configuration of a row; its hash tells whether a record is still current.
 
     Code is not in it: a change that moves figures is a new ``PROTOCOL``, or a new ``revision`` of
-    the representation.
+    the representation. ``budget`` is what a task asks of every training.
     """
     setting = asdict(setting_of(row))
     if row.representation != INTEGRATED:
@@ -66,13 +78,19 @@ def config_of(row: Row, view: str) -> dict[str, Any]:
         every = setting.get("blocks") == "all"
         config["representation"] = method(row.representation, every_block() if every else None)
     if row.model in models.names():
-        config["train"] = trained_as(row.model)
+        config["train"] = trained_as(row.model, row.variant, budget)
+        control = resolve(row.model, row.variant).control
+        config |= {} if control == "none" else {"control": control}
     return config
 
 
-def trained_as(model: str) -> dict[str, Any]:
-    """The base configuration of a model's training, the options its loss really runs with."""
-    config = bases.get(model)
+def trained_as(
+    model: str,
+    variant: Mapping[str, Any] | None = None,
+    budget: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Configuration of a training: a model's base unless told, its loss with all its options."""
+    config = replace(resolve(model, variant).train, **(budget or {}))
     return _given(asdict(config) | {"loss_options": options_of(config.loss, config.loss_options)})
 
 

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from benchmarks import records
+from benchmarks import ablation_page, records
+from benchmarks.ablation_table import SUITE
 from benchmarks.markdown import markdown
 from benchmarks.records import Record
 from benchmarks.suites import suites
@@ -40,7 +41,8 @@ def _files(suite: str, found: Sequence[Record]) -> dict[str, str]:
     gaps = None if asked is None else versus(found, asked)
     if gaps is not None:
         files[f"{suite}_versus.csv"] = _csv(gaps)
-    return {**files, f"{suite}.md": markdown(table, suite, gaps)}
+    page = ablation_page.page(table, found) if suite == SUITE else markdown(table, suite, gaps)
+    return {**files, f"{suite}.md": page}
 
 
 def _csv(table: pd.DataFrame) -> str:

@@ -44,7 +44,8 @@ class Suite:
 
     ``apart``: representations answer different questions, and each has a table of its own.
     ``groups`` are fields of the variant that order a table before its headline does, and
-    ``least_first`` says that less of that is better.
+    ``least_first`` says that less of that is better. ``base`` is a representation: a row of a
+    model with other features is compared with that one. ``timed``: rows must not run side by side.
     """
 
     name: str
@@ -55,6 +56,8 @@ class Suite:
     versus: Versus | None = None
     groups: tuple[str, ...] = ()
     least_first: bool = False
+    base: str = ""
+    timed: bool = False
 
     def select(self, profile: str) -> tuple[Row, ...]:
         """Rows of a profile, ``quick`` or ``full``."""

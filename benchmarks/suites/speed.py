@@ -46,6 +46,7 @@ def _speed() -> Suite:
         title="Diffusion map beside scanpy's: seconds, memory, agreement",
         groups=("cells",),
         least_first=True,
+        timed=True,
         rows=tuple(
             Row(task="diffmap_speed", **row, variant=variant, quick=quick)
             for variant, quick in SIZES

@@ -1,0 +1,81 @@
+"""What a training is held against: the same model untrained, or trained on pairs that are none."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Protocol
+
+import numpy as np
+
+from clip_align.kinship import Kinship
+from clip_align.monitor import Monitor
+from clip_align.pairs import PairedCells
+from clip_align.seeding import seeded
+from clip_align.train import TrainConfig, Trained, train
+from clip_align.trainer import Trainer
+from representations.family import Family
+
+
+class Fit(Protocol):
+    """Training and validation pairs in, a model out."""
+
+    def __call__(
+        self,
+        known: PairedCells,
+        held: PairedCells,
+        config: TrainConfig,
+        *,
+        kinship: Kinship,
+        monitor: Monitor | None,
+    ) -> Trained:
+        """Fit."""
+        ...
+
+
+controls: Family[Fit] = Family("control")
+
+
+@controls.register("none")
+def trained(
+    known: PairedCells,
+    held: PairedCells,
+    config: TrainConfig,
+    *,
+    kinship: Kinship,
+    monitor: Monitor | None,
+) -> Trained:
+    """The training itself."""
+    return train(known, held, config, kinship=kinship, monitor=monitor, progress=False)
+
+
+@controls.register("random_init")
+def random_init(
+    known: PairedCells,
+    held: PairedCells,
+    config: TrainConfig,
+    *,
+    kinship: Kinship,
+    monitor: Monitor | None,  # noqa: ARG001 - there is no epoch to show
+) -> Trained:
+    """The weights that a training of this seed starts with; inputs are standardised as for it."""
+    with seeded(config.seed):
+        model = Trainer(known, config, kinship).model
+    model.eval()
+    return Trained(model=model, best_epoch=-1, history=(), n_validation=len(held), seconds=0.0)
+
+
+@controls.register("shuffled_pairs")
+def shuffled_pairs(
+    known: PairedCells,
+    held: PairedCells,
+    config: TrainConfig,
+    *,
+    kinship: Kinship,
+    monitor: Monitor | None,
+) -> Trained:
+    """Trained, and its epoch chosen, with every cell's markers dealt to another."""
+    rng = np.random.default_rng(config.seed)
+    known, held = (
+        replace(x, marker_nm=x.marker_nm[rng.permutation(len(x))]) for x in (known, held)
+    )
+    return train(known, held, config, kinship=kinship, monitor=monitor, progress=False)
