@@ -37,6 +37,8 @@ class CacheConfig:
     """A pair's list is searched anew once in so many of its batches."""
     spared: Spared = "alike"
     """Who is no negative: equal marker profiles; those alike too; or all of the type (labels)."""
+    weight: float = 1.0
+    """A mined negative counts as so many of the batch."""
     likeness: float = 0.9
     """Cosine of standardised profiles from which two are alike."""
     search: str = "faiss"
@@ -143,6 +145,7 @@ class NegativeCache(nn.Module):
             marker_bhe=entry_bh2e[..., : self.embed_dim],
             cell_bhe=entry_bh2e[..., self.embed_dim :],
             there_bh=there_bh,
+            weight=self.config.weight,
         )
         type_bh, own_b1 = self.type_n[row_bh][there_bh], self.type_n[index_b][:, None]
         own = own_b1.expand_as(row_bh)[there_bh]

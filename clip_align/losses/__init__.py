@@ -21,12 +21,13 @@ class Mined:
     """Hard negatives of each pair: embeddings ``(b, h, e)`` of the other side, and which are there.
 
     ``marker_bhe`` for the cells, ``cell_bhe`` for the markers; ``there_bh`` is false for places
-    that stayed empty.
+    that stayed empty. One counts as ``weight`` negatives of the batch.
     """
 
     marker_bhe: Tensor
     cell_bhe: Tensor
     there_bh: Tensor
+    weight: float = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)

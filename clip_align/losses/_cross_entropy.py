@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from einops import einsum, rearrange
 from torch import Tensor
@@ -52,7 +54,8 @@ def per_row(scale: Tensor) -> Tensor:
 
 def _to_mined(scale: Tensor, mined: Mined, own_be: Tensor, far_bhe: Tensor) -> Tensor:
     near_bh = einsum(own_be, far_bhe, "b e, b h e -> b h")
-    return (per_row(scale) * near_bh).masked_fill(~mined.there_bh, -torch.inf)
+    logit_bh = per_row(scale) * near_bh + math.log(mined.weight)
+    return logit_bh.masked_fill(~mined.there_bh, -torch.inf)
 
 
 def _one_way(logit_bn: Tensor, target_bc: Tensor) -> Tensor:
