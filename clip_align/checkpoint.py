@@ -22,6 +22,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 
 from clip_align.config import TrainConfig
+from clip_align.markers import ancestry
 from clip_align.models import DiffMapProteinCLIP, models
 from clip_align.pairs import UNLABELLED
 from clip_align.seeding import seeded
@@ -45,11 +46,15 @@ class Saves(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class RunPanel:
-    """The marker side of a run: its view, its markers in order, and the types it has seen."""
+    """The marker side of a run: its view, its markers in order, and the types it has seen.
+
+    ``nodes`` are those of the hierarchy with the markers under each, where the model reads them.
+    """
 
     view: str
     markers: tuple[str, ...]
     types: tuple[str, ...]
+    nodes: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,7 +149,8 @@ def load_run(folder: str | Path) -> Run:
     try:
         with seeded(0):
             kind = models.get(config.train.model.name)
-            model = kind(config.cell_dim, config.marker_dim, config.train.model)
+            ancestry_mk = ancestry(panel.markers, panel.nodes)
+            model = kind(config.cell_dim, config.marker_dim, config.train.model, ancestry_mk)
     except (InputError, RuntimeError, MemoryError) as error:
         raise InputError(f"{folder / CONFIG}: {_line(error)}") from error
     shape = (len(panel.types), config.train.model.embed_dim)

@@ -11,6 +11,7 @@ import pandas as pd
 from anndata import AnnData
 
 from clip_align.checkpoint import REPRESENTATION, Run, load_run
+from clip_align.encoders import takes_missing
 from clip_align.markers import available_markers, marker_profile, protein_remarks
 from clip_align.markers.columns import few
 from clip_align.markers.profile import View
@@ -60,8 +61,8 @@ def embed(
     """Write embeddings and types into ``adata``; returns remarks.
 
     Adds ``obsm["X_clip_cell"]``; ``obsm["X_clip_marker"]`` where every marker of the run was
-    measured; ``obs["clip_cell_type"]`` with a score where the run has seen labels; and
-    ``uns["clip_align"]``.
+    measured, or one at least where its marker encoder takes missing ones; ``obs["clip_cell_type"]``
+    with a score where the run has seen labels; and ``uns["clip_align"]``.
 
     Parameters
     ----------
@@ -149,12 +150,15 @@ def _embed_markers(
     try:
         remarks += protein_remarks(clean) if view == "adt" else []
         known = set(available_markers(clean, view)) if view == "adt" else set(clean.var_names)
+        there = [marker for marker in run.panel.markers if marker in known]
         if missing := [marker for marker in run.panel.markers if marker not in known]:
-            raise InputError(
-                f"{len(missing)} of the run's {len(run.panel.markers)} markers are not measured "
-                f"({few(missing)})"
-            )
-        profile_nm = marker_profile(clean, view=view, markers=run.panel.markers).to_numpy()
+            lack = f"{len(missing)} of the run's {len(run.panel.markers)} markers are not measured"
+            if not there or not takes_missing(run.config.model.marker.encoder):
+                raise InputError(f"{lack} ({few(missing)})")
+            remarks.append(f"{lack}: left out ({', '.join(missing)})")
+        # CLR over those that are there: what the model met in training, where panels were thinned.
+        profile = marker_profile(clean, view=view, markers=there)
+        profile_nm = profile.reindex(columns=list(run.panel.markers)).to_numpy()
     except InputError as error:
         remarks.append(f"no marker embedding: {error}")
         return None

@@ -3,6 +3,7 @@
 from hashlib import sha256
 from importlib.resources import files
 
+from clip_align.markers.ancestry import ancestry, markers_under
 from clip_align.markers.antibodies import (
     Antibody,
     antibodies,
@@ -31,6 +32,7 @@ __all__ = [
     "Marker",
     "Node",
     "Panel",
+    "ancestry",
     "antibodies",
     "available_markers",
     "clr",
@@ -39,6 +41,7 @@ __all__ = [
     "log_normalise",
     "marker_genes",
     "marker_profile",
+    "markers_under",
     "protein_remarks",
     "resolve_antibodies",
     "resolve_antibody",
