@@ -13,6 +13,7 @@ from anndata import AnnData
 
 from clip_align.checkpoint import Run, RunPanel, save_run, type_prototypes
 from clip_align.config import TrainConfig, check
+from clip_align.gating import GateReference
 from clip_align.holdout import check_share, hold_out
 from clip_align.kinship import Kinship, kinship
 from clip_align.markers import (
@@ -131,6 +132,7 @@ def train_file(
             panel=RunPanel(view=plan.view, markers=markers, types=types, nodes=nodes),
             prototypes_te=prototypes_te,
             provenance=provenance,
+            gates=GateReference.of(known.marker_nm, seed=plan.train.seed),
         )
         save_run(folder, run, representation, _metrics(trained))
     return trained

@@ -7,6 +7,7 @@ from clip_align.markers.ancestry import ancestry, markers_under
 from clip_align.markers.antibodies import (
     Antibody,
     antibodies,
+    find_antibody,
     resolve_antibodies,
     resolve_antibody,
 )
@@ -36,6 +37,7 @@ __all__ = [
     "antibodies",
     "available_markers",
     "clr",
+    "find_antibody",
     "load_hierarchy",
     "load_panel",
     "log_normalise",
