@@ -17,7 +17,7 @@ import pandas as pd
 from anndata import AnnData
 
 from clip_align.checkpoint import REPRESENTATION, Run, load_run
-from clip_align.gate_phrase import GateTerm, parse_gate
+from clip_align.gate_phrase import GateTerm, State, parse_gate
 from clip_align.gating import GateReference
 from clip_align.markers.profile import View
 from clip_align.models import DiffMapProteinCLIP
@@ -41,6 +41,11 @@ class Gate:
     terms: tuple[GateTerm, ...]
     columns: tuple[int, ...]
 
+    @property
+    def states(self) -> tuple[State, ...]:
+        """State of each term."""
+        return tuple(term.state for term in self.terms)
+
     @classmethod
     def of(cls, phrase: str, markers: Sequence[str], view: View) -> Gate:
         """Of a phrase, for these markers; raises ``InputError`` for one that is not among them."""
@@ -56,7 +61,7 @@ class Gate:
         self, model: DiffMapProteinCLIP, reference: GateReference
     ) -> tuple[np.ndarray, float]:
         """Unit vector ``(e,)`` of the gate, and how far the nearest training profile meets it."""
-        share_r, best = reference.weights(self.columns, [term.state for term in self.terms])
+        share_r, best = reference.weights(self.columns, self.states)
         vector_e = share_r @ model.embed_markers(reference.profile_rm)
         return vector_e / np.linalg.norm(vector_e), best
 
