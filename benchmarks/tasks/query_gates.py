@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from benchmarks import baselines, datasets, metrics
+from benchmarks.baselines.base import Scaler, cosine
 from benchmarks.gates import MIN_SUPPORT, KnownGate, gates_for, known_gates
 from benchmarks.method import method
 from benchmarks.metrics.gates import RankedCells
@@ -32,10 +33,9 @@ from clip_align.models import DiffMapProteinCLIP, models
 from clip_align.pairs import PairedCells
 from clip_align.query import Gate
 from clip_align.train import train
-from representations.errors import InputError
 from representations.threads import one_thread
 
-PROTEINS, ENCODER = "proteins", "encoder"
+PROTEINS, BY, ENCODER = "proteins", "by", "encoder"
 PROTOCOL = {"version": 1, "references": REFERENCES, "softness": SOFTNESS, "support": MIN_SUPPORT}
 Ask = Callable[[Gate], np.ndarray]
 
@@ -55,6 +55,7 @@ class QueryGates:
         """Protocol, gates, features and model."""
         config: dict[str, Any] = {
             "protocol": PROTOCOL, "n_replicates": N_REPLICATES, "model": row.model,
+            "by": row.variant.get(BY, "phrase"),
             "gates": [[g.name, g.phrase, sorted(g.types), sorted(g.apart)] for g in known_gates()],
             "setting": asdict(setting_of(_shared(row))), "markers": tables_revision(),
         }  # fmt: skip
@@ -104,10 +105,13 @@ class QueryGates:
 
     def _asker(self, row: Row, known: PairedCells, held: PairedCells, test: PairedCells) -> Ask:
         """Scores ``(n,)`` of test cells for a gate."""
+        if row.model == PROTEINS and BY in row.variant:
+            scaler = Scaler.fit(known.marker_nm)
+            own_nm = scaler(test.marker_nm)
+            return lambda gate: cosine(own_nm, scaler(self._profile(gate)[None]))[:, 0]
         if row.model == PROTEINS:
-            return lambda gate: self._reference.met(test.marker_nm, gate.columns, gate.states).mean(
-                axis=1
-            )
+            met = self._reference.met
+            return lambda gate: met(test.marker_nm, gate.columns, gate.states).mean(axis=1)
         if row.model in models.names():
             model = self._model(row, known, held)
             cell_ne = model.embed_cells(test.cell_nd)
@@ -138,6 +142,5 @@ def _encoder(row: Row) -> dict[str, Any]:
 
 def _shared(row: Row) -> Row:
     """The row with what alignment rows vary too."""
-    if ENCODER in row.variant and row.model not in models.names():
-        raise InputError(f"{row.model}: only a model has a marker encoder")
-    return replace(row, variant={k: v for k, v in row.variant.items() if k != ENCODER})
+    known = {PROTEINS: BY} | dict.fromkeys(models.names(), ENCODER)
+    return replace(row, variant={k: v for k, v in row.variant.items() if k != known.get(row.model)})
