@@ -62,9 +62,9 @@ def parse_gate(phrase: str, *, view: View = "adt") -> tuple[GateTerm, ...]:
     'HLA-DR+ CD14lo CD279-'
     """
     text = phrase.translate(_SIGNS).strip()
-    if not text or len(text) > LONGEST:
+    if not _BETWEEN.sub("", text) or len(text) > LONGEST:
         raise InputError(
-            f"gate of {len(text)} letters: write up to {LONGEST}, such as 'CD3+ CD4+ CD8-'"
+            f"gate of {len(text)} letters: write 1 to {LONGEST}, such as 'CD3+ CD4+ CD8-'"
         )
     parsed, stuck = _terms(text, _finder(view))
     if parsed is None:
