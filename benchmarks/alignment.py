@@ -22,6 +22,7 @@ from benchmarks.suites import Row
 from benchmarks.task_cells import TaskCells, trained_on
 from benchmarks.tasks import Outcome
 from clip_align.kinship import Kinship, kinship
+from clip_align.markers import ancestry, markers_under
 from clip_align.markers.hierarchy import load_hierarchy
 from clip_align.markers.profile import View
 from clip_align.models import models
@@ -104,8 +105,9 @@ class AlignmentTask:
             fit = controls.get(plan.control)
             with self._monitor(row) as monitor, one_thread():
                 self._models[key] = fit(
-                    known, held, plan.train, kinship=self._kinship, monitor=monitor
-                )
+                    known, held, plan.train, kinship=self._kinship, ancestry_mk=self._ancestry_mk,
+                    monitor=monitor,
+                )  # fmt: skip
         return self._models[key]
 
     def plan(self, row: Row) -> Plan:
@@ -118,6 +120,11 @@ class AlignmentTask:
         terms = datasets.get(self.train_name).terms
         ids = {label: term.ontology_id for label, term in terms.items()}
         return kinship(ids, load_hierarchy())
+
+    @cached_property
+    def _ancestry_mk(self) -> np.ndarray:
+        markers = self.cells.markers
+        return ancestry(markers, markers_under(markers, self.view))
 
     def _monitor(self, row: Row) -> AbstractContextManager[Monitor | None]:
         if self.logs is None:

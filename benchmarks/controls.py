@@ -26,6 +26,7 @@ class Fit(Protocol):
         config: TrainConfig,
         *,
         kinship: Kinship,
+        ancestry_mk: np.ndarray,
         monitor: Monitor | None,
     ) -> Trained:
         """Fit."""
@@ -42,10 +43,14 @@ def trained(
     config: TrainConfig,
     *,
     kinship: Kinship,
+    ancestry_mk: np.ndarray,
     monitor: Monitor | None,
 ) -> Trained:
     """The training itself."""
-    return train(known, held, config, kinship=kinship, monitor=monitor, progress=False)
+    return train(
+        known, held, config, kinship=kinship, ancestry_mk=ancestry_mk, monitor=monitor,
+        progress=False,
+    )  # fmt: skip
 
 
 @controls.register("random_init")
@@ -55,11 +60,12 @@ def random_init(
     config: TrainConfig,
     *,
     kinship: Kinship,
+    ancestry_mk: np.ndarray,
     monitor: Monitor | None,  # noqa: ARG001 - there is no epoch to show
 ) -> Trained:
     """The weights that a training of this seed starts with; inputs are standardised as for it."""
     with seeded(config.seed):
-        model = Trainer(known, config, kinship).model
+        model = Trainer(known, config, kinship, ancestry_mk).model
     model.eval()
     return Trained(model=model, best_epoch=-1, history=(), n_validation=len(held), seconds=0.0)
 
@@ -71,6 +77,7 @@ def shuffled_pairs(
     config: TrainConfig,
     *,
     kinship: Kinship,
+    ancestry_mk: np.ndarray,
     monitor: Monitor | None,
 ) -> Trained:
     """Trained, and its epoch chosen, with every cell's markers dealt to another."""
@@ -78,4 +85,7 @@ def shuffled_pairs(
     known, held = (
         replace(x, marker_nm=x.marker_nm[rng.permutation(len(x))]) for x in (known, held)
     )
-    return train(known, held, config, kinship=kinship, monitor=monitor, progress=False)
+    return train(
+        known, held, config, kinship=kinship, ancestry_mk=ancestry_mk, monitor=monitor,
+        progress=False,
+    )  # fmt: skip

@@ -19,7 +19,7 @@ from representations.errors import InputError
 HEADLINES = (
     *("pair_accuracy", "recall@1", "recall@10", "type_match@1", "type_match@1[coarse]"),
     *("sibling_macro_f1", *(f"pair_accuracy[{shift}]" for shift in SHIFTS)),
-    *("accuracy", "balanced_accuracy", "macro_f1"),
+    *("accuracy", "balanced_accuracy", "macro_f1", "auroc", "precision"),
     *("time_ratio", "seconds_ours", "seconds_scanpy", "peak_mb_ours", "peak_mb_scanpy"),
     *("fit_transform_s", "placed_cells_per_s", "transform_cells_per_s"),
     *("fresh_time_ratio", "fresh_seconds_ours", "fresh_seconds_scanpy"),

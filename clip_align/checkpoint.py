@@ -22,6 +22,8 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 
 from clip_align.config import TrainConfig
+from clip_align.gating import GateReference
+from clip_align.markers import ancestry
 from clip_align.models import DiffMapProteinCLIP, models
 from clip_align.pairs import UNLABELLED
 from clip_align.seeding import seeded
@@ -31,6 +33,7 @@ from representations.io import atomic_write, explained_disk_errors
 CONFIG, PANEL, MODEL, METRICS = "config.json", "panel.json", "model.safetensors", "metrics.json"
 REPRESENTATION = "representation"
 PROTOTYPES = "type_prototypes"
+GATE_LEVELS, GATE_PROFILES = "gate_levels", "gate_profiles"
 VERSIONED = ("clip_align", "torch", "scanpy", "anndata", "faiss-cpu", "numpy", "scikit-learn")
 T = TypeVar("T")
 
@@ -45,22 +48,30 @@ class Saves(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class RunPanel:
-    """The marker side of a run: its view, its markers in order, and the types it has seen."""
+    """The marker side of a run: its view, its markers in order, and the types it has seen.
+
+    ``nodes`` are those of the hierarchy with the markers under each, where the model reads them.
+    """
 
     view: str
     markers: tuple[str, ...]
     types: tuple[str, ...]
+    nodes: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """A trained model with its panel; ``prototypes_te`` is one unit vector for each type."""
+    """A trained model with its panel; ``prototypes_te`` is one unit vector for each type.
+
+    ``gates`` says what a gating phrase means here; a run of an earlier version has none.
+    """
 
     config: TrainConfig
     model: DiffMapProteinCLIP
     panel: RunPanel
     prototypes_te: np.ndarray
     provenance: dict[str, Any]
+    gates: GateReference | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,6 +120,9 @@ def save_run(folder: str | Path, run: Run, representation: Saves, metrics: dict[
     folder = Path(folder)
     tensors: dict[str, Tensor] = {k: v.contiguous() for k, v in run.model.state_dict().items()}
     tensors[PROTOTYPES] = torch.from_numpy(run.prototypes_te)
+    if run.gates is not None:
+        tensors[GATE_LEVELS] = torch.from_numpy(run.gates.levels_m2)
+        tensors[GATE_PROFILES] = torch.from_numpy(run.gates.profile_rm)
     config = _RunConfig(
         train=run.config,
         cell_dim=run.model.cell_dim,
@@ -144,25 +158,30 @@ def load_run(folder: str | Path) -> Run:
     try:
         with seeded(0):
             kind = models.get(config.train.model.name)
-            model = kind(config.cell_dim, config.marker_dim, config.train.model)
+            ancestry_mk = ancestry(panel.markers, panel.nodes)
+            model = kind(config.cell_dim, config.marker_dim, config.train.model, ancestry_mk)
     except (InputError, RuntimeError, MemoryError) as error:
         raise InputError(f"{folder / CONFIG}: {_line(error)}") from error
     shape = (len(panel.types), config.train.model.embed_dim)
-    prototypes_te = _load_weights(folder / MODEL, model, shape)
+    prototypes_te, gates = _load_weights(folder / MODEL, model, shape)
     return Run(
         config=config.train,
         model=model,
         panel=panel,
         prototypes_te=prototypes_te,
         provenance=config.provenance,
+        gates=gates,
     )
 
 
-def _load_weights(path: Path, model: DiffMapProteinCLIP, shape: tuple[int, int]) -> np.ndarray:
-    """Put the saved weights into ``model``; returns the prototypes, of the shape expected."""
+def _load_weights(
+    path: Path, model: DiffMapProteinCLIP, shape: tuple[int, int]
+) -> tuple[np.ndarray, GateReference | None]:
+    """Put the saved weights into ``model``; returns prototypes of ``shape``, what gates mean."""
     try:
         tensors = load_file(path)
         prototypes_te = np.asarray(tensors.pop(PROTOTYPES).numpy())
+        gates = _gates(tensors, model.marker_dim)
         model.load_state_dict(tensors)
     except FileNotFoundError as error:
         raise InputError(f"{path}: missing; the run is incomplete, train it again") from error
@@ -173,7 +192,16 @@ def _load_weights(path: Path, model: DiffMapProteinCLIP, shape: tuple[int, int])
     if prototypes_te.shape != shape:
         raise InputError(f"{path}: prototypes of shape {prototypes_te.shape}, expected {shape}")
     model.eval()
-    return prototypes_te
+    return prototypes_te, gates
+
+
+def _gates(tensors: dict[str, Tensor], marker_dim: int) -> GateReference | None:
+    if GATE_LEVELS not in tensors:
+        return None
+    levels_m2, profile_rm = (tensors.pop(name).numpy() for name in (GATE_LEVELS, GATE_PROFILES))
+    if levels_m2.shape != (marker_dim, 2) or profile_rm.shape[1:] != (marker_dim,):
+        raise KeyError(f"{GATE_LEVELS} are not of {marker_dim} markers")
+    return GateReference(levels_m2=levels_m2, profile_rm=profile_rm)
 
 
 def _read(path: Path, kind: type[T]) -> T:

@@ -15,6 +15,7 @@ from clip_align.analysis.pool import MOST_CELLS
 from clip_align.config import PLAIN, TrainConfig, bases
 from clip_align.embed import embed_file
 from clip_align.markers.profile import View
+from clip_align.query import query_file
 from clip_align.report_file import report_file
 from clip_align.train_file import FileTraining, train_file
 from representations.base import Statistics
@@ -27,6 +28,7 @@ Query = Annotated[Positional[Path], arg(metavar="QUERY.h5ad")]
 OutFolder = Annotated[Path, arg(aliases=["-o"], metavar="RUN")]
 ReportFolder = Annotated[Path, arg(aliases=["-o"], metavar="FOLDER")]
 OutFile = Annotated[Path, arg(aliases=["-o"], metavar="OUT.h5ad")]
+PRINTED = 20  # cells of a table that is not written
 
 
 def _train(base: TrainConfig) -> Callable[..., None]:
@@ -133,12 +135,45 @@ def report(
         print(path)
 
 
+def query(
+    run: RunFolder,
+    gate: Annotated[Positional[str], arg(metavar="GATE")],
+    data: Query,
+    /,
+    *,
+    out: Annotated[Path | None, arg(aliases=["-o"], metavar="OUT")] = None,
+    top: int | None = None,
+    statistics: Statistics = "train",
+    least_genes: Annotated[float, arg(name="min-gene-share")] = MIN_GENE_SHARE,
+    overwrite: bool = False,
+) -> None:
+    """Rank the cells of a file by a gating phrase, on their RNA alone.
+
+    Args:
+        run: Folder of a run.
+        gate: Markers with + - hi lo int, such as "CD3+ CD4+ CD8- CD45RA+".
+        data: Gene symbols or Ensembl ids, raw or log-normalised counts.
+        out: Table (.csv), or the file with obs["clip_query_score"] (.h5ad); without, it is printed.
+        top: So many cells of the table; all in a file, 20 where it is printed.
+        statistics: Scales of training, or the query's own: helps across laboratories.
+        least_genes: Share of the genes of the fit that the query must have.
+        overwrite: Replace a file that is there.
+    """
+    shown = PRINTED if out is None and top is None else top
+    with min_gene_share(least_genes):
+        table, remarks = query_file(
+            run, gate, data, out, top=shown, statistics=statistics, overwrite=overwrite
+        )
+    say_remarks(remarks)
+    print(table.to_string(float_format="%.3f") if out is None else f"{out}: written")
+
+
 def commands(args: Sequence[str]) -> dict[str, Callable[..., Any]]:
     """Every command; ``train`` has the defaults of the model that ``args`` name."""
     chosen = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     chosen.add_argument("--train.model.name", dest="name", nargs="?", default=PLAIN)
     name = chosen.parse_known_args(list(args))[0].name or PLAIN
-    return {"train": _train(bases.get(name)), "embed": embed, "report": report}
+    return {"train": _train(bases.get(name)), "embed": embed, "report": report, "query": query}
 
 
 def main(args: Sequence[str] | None = None) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
+import numpy as np
 import torch
 
 from clip_align.augment import augmentations
+from clip_align.encoders import takes_missing
 from clip_align.losses import make_loss
 from clip_align.models import OPTIMIZED, ModelConfig, models
 from clip_align.monitor import selections
@@ -30,6 +32,8 @@ class TrainConfig:
     """Augmentation of cell features by name."""
     augmentation_strength: float = 0.3
     """Its strength: a deviation in units of the standardised input, or the share it takes."""
+    panel_dropout: float | None = None
+    """Share of the markers a training profile lacks at most; None: 0.5 with marker encoder set."""
     epochs: int = 30
     """Passes over the training pairs, at most."""
     batch_size: int = 1024
@@ -84,9 +88,16 @@ def check(config: TrainConfig) -> None:
             (f"model.{name}.depth", tower.depth, 0, math.inf),
             (f"model.{name}.dropout", tower.dropout, 0, 1 - 1e-6),
         ]
+    if config.panel_dropout is not None:
+        ranges.append(("panel_dropout", config.panel_dropout, 0, 1))
     for name, value, low, high in ranges:
         if not low <= value <= high:
             raise InputError(f"{name}={value}: choose a value from {low:g} to {high:g}")
+    if config.panel_dropout and not takes_missing(model.marker.encoder):
+        raise InputError(
+            f"panel_dropout={config.panel_dropout}: marker encoder {model.marker.encoder!r} needs "
+            "every marker; choose 'set' or leave it out"
+        )
     make_loss(config.loss, config.loss_options)
     augment = augmentations.get(config.augmentation)
     selections.get(config.monitor)
@@ -98,4 +109,4 @@ def check(config: TrainConfig) -> None:
                 f"augmentation_strength={config.augmentation_strength}: for "
                 f"{config.augmentation!r} it is a share, choose a value from 0 to 1"
             ) from error
-        models.get(model.name)(2, 2, model)
+        models.get(model.name)(2, 2, model, np.ones((2, 1), np.float32))

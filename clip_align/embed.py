@@ -11,19 +11,19 @@ import pandas as pd
 from anndata import AnnData
 
 from clip_align.checkpoint import REPRESENTATION, Run, load_run
+from clip_align.encoders import takes_missing
 from clip_align.markers import available_markers, marker_profile, protein_remarks
 from clip_align.markers.columns import few
 from clip_align.markers.profile import View
 from clip_align.pairs import match_moments
+from clip_align.place_cells import place_cells
 from representations.base import Representation, Statistics
-from representations.errors import InputError, naming
+from representations.errors import InputError
 from representations.h5ad import write_h5ad
 from representations.keys import Obs, Obsm, Uns
 from representations.output import check_output
-from representations.query import prepare, read_h5ad
+from representations.query import read_h5ad
 from representations.registry import load as load_representation
-
-FEW_CELLS = 100
 
 
 def embed_file(
@@ -60,8 +60,8 @@ def embed(
     """Write embeddings and types into ``adata``; returns remarks.
 
     Adds ``obsm["X_clip_cell"]``; ``obsm["X_clip_marker"]`` where every marker of the run was
-    measured; ``obs["clip_cell_type"]`` with a score where the run has seen labels; and
-    ``uns["clip_align"]``.
+    measured, or one at least where its marker encoder takes missing ones; ``obs["clip_cell_type"]``
+    with a score where the run has seen labels; and ``uns["clip_align"]``.
 
     Parameters
     ----------
@@ -75,34 +75,18 @@ def embed(
         The cells cannot be used, or the representation is not the run's. ``adata`` is then as it
         was.
     """
-    clean, remarks = prepare(adata, source=source)
-    remarks += _missing_genes(clean, representation)
-    if statistics == "own" and clean.n_obs < FEW_CELLS:
-        remarks.append(f"statistics=own over {clean.n_obs} cells only: use train for so few")
-    with naming(source):
-        placed = representation.place(clean, statistics=statistics)
-    if placed.x_nd.shape[1] != run.model.cell_dim:
-        raise InputError(
-            f"the representation has {placed.x_nd.shape[1]} dimensions, the run's model expects "
-            f"{run.model.cell_dim}: they are not of one run"
-        )
-    remarks += placed.notes
-    if unreached := int((~placed.reached_n).sum()):
-        remarks.append(f"{unreached} cells are out of reach of the training graph: no type")
-    cell_ne = run.model.embed_cells(placed.x_nd)
-    marker_ne = _embed_markers(clean, run, statistics, remarks)
+    placed = place_cells(adata, run, representation, statistics=statistics, source=source)
+    cell_ne, remarks = placed.cell_ne, placed.remarks
+    marker_ne = _embed_markers(placed.clean, run, statistics, remarks)
     remarks += _drop_earlier(adata)
     adata.obsm[Obsm.CLIP_CELL] = cell_ne
     if marker_ne is not None:
         adata.obsm[Obsm.CLIP_MARKER] = marker_ne
     adata.obs[Obs.REACHED] = placed.reached_n
     if run.panel.types:
-        types, score = nearest_type(cell_ne, run)
-        # A cell that was not placed, or that has no counts, shows nothing of a type.
-        shown_n = placed.reached_n & (np.asarray(clean.X.sum(axis=1)).ravel() > 0)
-        named = pd.Series(types, dtype=object).where(shown_n)
+        named, score = placed.types(run)
         adata.obs[Obs.CLIP_CELL_TYPE] = pd.Categorical(named, categories=list(run.panel.types))
-        adata.obs[Obs.CLIP_SCORE] = np.where(shown_n, score, np.float32(np.nan))
+        adata.obs[Obs.CLIP_SCORE] = score
     else:
         remarks.append("the run was trained without cell types: none are given")
     adata.uns[Uns.CLIP] = {
@@ -128,16 +112,6 @@ def _drop_earlier(adata: AnnData) -> list[str]:
     return [f"{', '.join(earlier)} of an earlier embedding: replaced"] if earlier else []
 
 
-def nearest_type(cell_ne: np.ndarray, run: Run) -> tuple[np.ndarray, np.ndarray]:
-    """Type of the nearest prototype, and its softmax share at the model's own temperature."""
-    scale_n = run.model.logit_scale(cell_ne)
-    logits_nt = scale_n[:, None] * (cell_ne @ run.prototypes_te.T)
-    share_nt = np.exp(logits_nt - logits_nt.max(axis=1, keepdims=True))
-    share_nt /= share_nt.sum(axis=1, keepdims=True)
-    best_n = share_nt.argmax(axis=1)
-    return np.array(run.panel.types)[best_n], share_nt.max(axis=1).astype(np.float32)
-
-
 def _embed_markers(
     clean: AnnData, run: Run, statistics: Statistics, remarks: list[str]
 ) -> np.ndarray | None:
@@ -148,35 +122,32 @@ def _embed_markers(
         return None
     try:
         remarks += protein_remarks(clean) if view == "adt" else []
-        profile_nm = query_profiles(clean, run, statistics)
+        profile_nm = query_profiles(clean, run, statistics, remarks)
     except InputError as error:
         remarks.append(f"no marker embedding: {error}")
         return None
     return run.model.embed_markers(profile_nm)
 
 
-def query_profiles(clean: AnnData, run: Run, statistics: Statistics) -> np.ndarray:
+def query_profiles(
+    clean: AnnData, run: Run, statistics: Statistics, remarks: list[str]
+) -> np.ndarray:
     """Marker profiles ``(n, m)`` of prepared cells over the markers of the run, as it reads them.
 
-    Raises ``InputError`` where a marker of the run is not measured.
+    NaN where a marker is not measured and the run takes that; ``InputError`` where it does not.
     """
     view = cast(View, run.panel.view)
     known = set(available_markers(clean, view)) if view == "adt" else set(clean.var_names)
+    there = [marker for marker in run.panel.markers if marker in known]
     if missing := [marker for marker in run.panel.markers if marker not in known]:
-        raise InputError(
-            f"{len(missing)} of the run's {len(run.panel.markers)} markers are not measured "
-            f"({few(missing)})"
-        )
-    profile_nm: np.ndarray = marker_profile(clean, view=view, markers=run.panel.markers).to_numpy()
+        lack = f"{len(missing)} of the run's {len(run.panel.markers)} markers are not measured"
+        if not there or not takes_missing(run.config.model.marker.encoder):
+            raise InputError(f"{lack} ({few(missing)})")
+        remarks.append(f"{lack}: left out ({', '.join(missing)})")
+    # CLR over those that are there: what the model met in training, where panels were thinned.
+    profile = marker_profile(clean, view=view, markers=there)
+    profile_nm: np.ndarray = profile.reindex(columns=list(run.panel.markers)).to_numpy()
     if statistics == "own":
         scaler = run.model.marker.standardise
         return match_moments(profile_nm, scaler.mean_d.numpy(), scaler.std_d.numpy())
     return profile_nm
-
-
-def _missing_genes(clean: AnnData, representation: Representation) -> list[str]:
-    wanted = set(representation.genes)
-    missing = len(wanted - set(clean.var_names))
-    if not missing:
-        return []
-    return [f"{missing} of the {len(wanted)} genes of the fit are missing: taken at their mean"]

@@ -18,7 +18,10 @@ from clip_align.pairs import UNLABELLED, PairedCells
 
 @dataclass(frozen=True, kw_only=True)
 class Known:
-    """Standardised profiles ``(n, m)``, numbers of types ``(n,)``, -1 for none, their kinship."""
+    """Standardised profiles ``(n, m)``, numbers of types ``(n,)``, -1 for none, their kinship.
+
+    A marker that was not measured is at its training mean here, where profiles are compared.
+    """
 
     profile_nm: Tensor
     type_n: Tensor
@@ -32,6 +35,7 @@ class Known:
         number = {name: i for i, name in enumerate(names) if name != UNLABELLED}
         numbers = [number.get(name, -1) for name in types_n.tolist()]
         kin_tt = torch.from_numpy(kinship.kin_tt) if kinship else None
+        profile_nm = profile_nm.nan_to_num()
         return cls(profile_nm=profile_nm, type_n=torch.tensor(numbers), kin_tt=kin_tt)
 
     def aligned(

@@ -16,9 +16,11 @@ from torch.nn import functional as F
 from clip_align.cache import CacheConfig, NegativeCache
 from clip_align.encoders import encoders
 from clip_align.heads import heads
+from clip_align.hierarchy_means import HierarchyMeans
 from clip_align.known import Known
-from clip_align.pairs import column_spread
+from clip_align.pairs import column_mean, column_spread
 from clip_align.temperature import temperatures
+from representations.errors import InputError
 from representations.family import Family
 
 Scaling = Literal["global", "column"]
@@ -60,6 +62,8 @@ class ModelConfig:
     """Temperature at the start; 0.01 at least, as the logit scale is clamped to 100."""
     cache: CacheConfig | None = None
     """Hard negatives from past steps; none where there is none."""
+    hierarchy: bool | None = None
+    """Marker tower reads means over related markers too: those under a node of the hierarchy."""
 
 
 class Standardiser(nn.Module):
@@ -79,11 +83,11 @@ class Standardiser(nn.Module):
         self.register_buffer("scale_d", torch.ones(dim))
 
     def fit(self, x_nd: np.ndarray) -> None:
-        """Take both from training rows; a constant column stays at zero."""
+        """Take both from what is there in training rows; a constant column stays at zero."""
         std_d = column_spread(x_nd)
         shared = np.sqrt((std_d**2).mean())
         scale_d = np.full_like(std_d, shared) if self.scaling == "global" else std_d
-        self.mean_d.copy_(torch.from_numpy(np.mean(x_nd, axis=0, dtype=np.float64)))
+        self.mean_d.copy_(torch.from_numpy(column_mean(x_nd)))
         self.std_d.copy_(torch.from_numpy(std_d))
         self.scale_d.copy_(torch.from_numpy(np.where(scale_d > 0, scale_d, 1.0)))
 
@@ -93,19 +97,27 @@ class Standardiser(nn.Module):
 
 
 class Tower(nn.Module):
-    """Encoder, head, unit sphere."""
+    """Encoder, head, unit sphere; ``ancestry_dk`` says which columns have what in common."""
 
-    def __init__(self, in_dim: int, embed_dim: int, config: TowerConfig) -> None:
+    def __init__(
+        self,
+        in_dim: int,
+        embed_dim: int,
+        config: TowerConfig,
+        ancestry_dk: np.ndarray | None = None,
+    ) -> None:
         super().__init__()
         self.standardise = Standardiser(in_dim, config.scaling)
+        self.widen = nn.Identity() if ancestry_dk is None else HierarchyMeans(ancestry_dk)
+        more = 0 if ancestry_dk is None else ancestry_dk.shape[1]
         self.encoder = encoders.get(config.encoder)(
-            in_dim, width=config.width, depth=config.depth, dropout=config.dropout
+            in_dim + more, width=config.width, depth=config.depth, dropout=config.dropout
         )
         self.head = heads.get(config.head)(cast(int, self.encoder.out_dim), embed_dim)
 
     def forward(self, x_bd: Tensor) -> Tensor:
         """Unit vectors ``(b, e)`` of standardised input."""
-        return F.normalize(self.head(self.encoder(x_bd)), dim=-1)
+        return F.normalize(self.head(self.encoder(self.widen(x_bd))), dim=-1)
 
 
 models: Family[type[DiffMapProteinCLIP]] = Family("model")
@@ -113,14 +125,25 @@ models: Family[type[DiffMapProteinCLIP]] = Family("model")
 
 @models.register("DiffMapProteinCLIP")
 class DiffMapProteinCLIP(nn.Module):
-    """Plain CLIP (Radford 2021) between cell states and marker profiles."""
+    """Plain CLIP (Radford 2021) between cell states and marker profiles.
 
-    def __init__(self, cell_dim: int, marker_dim: int, config: ModelConfig | None = None) -> None:
+    ``ancestry_mk`` is 1 where a marker lies under a node of a hierarchy; read where the
+    configuration has ``hierarchy``, ``InputError`` where it is then not given.
+    """
+
+    def __init__(
+        self,
+        cell_dim: int,
+        marker_dim: int,
+        config: ModelConfig | None = None,
+        ancestry_mk: np.ndarray | None = None,
+    ) -> None:
         super().__init__()
         self.config = config or ModelConfig()
         self.cell_dim, self.marker_dim = cell_dim, marker_dim
         self.cell = Tower(cell_dim, self.config.embed_dim, self.config.cell)
-        self.marker = Tower(marker_dim, self.config.embed_dim, self.config.marker)
+        above_mk = _above(self.config, marker_dim, ancestry_mk)
+        self.marker = Tower(marker_dim, self.config.embed_dim, self.config.marker, above_mk)
         self.temperature = temperatures.get(self.config.temperature)(
             self.config.initial_temperature, self.config.embed_dim
         )
@@ -160,8 +183,14 @@ class DiffMapProteinCLIP(nn.Module):
 class OptimizedCLIPModule(DiffMapProteinCLIP):
     """The same two towers with what the field adds; :data:`OPTIMIZED` is its base."""
 
-    def __init__(self, cell_dim: int, marker_dim: int, config: ModelConfig | None = None) -> None:
-        super().__init__(cell_dim, marker_dim, config or OPTIMIZED)
+    def __init__(
+        self,
+        cell_dim: int,
+        marker_dim: int,
+        config: ModelConfig | None = None,
+        ancestry_mk: np.ndarray | None = None,
+    ) -> None:
+        super().__init__(cell_dim, marker_dim, config or OPTIMIZED, ancestry_mk)
 
 
 OPTIMIZED = ModelConfig(
@@ -171,6 +200,19 @@ OPTIMIZED = ModelConfig(
     temperature="adaptive",
     cache=CacheConfig(),
 )
+
+
+def _above(
+    config: ModelConfig, marker_dim: int, ancestry_mk: np.ndarray | None
+) -> np.ndarray | None:
+    """The hierarchy of the markers, where the model reads it."""
+    if not config.hierarchy:
+        return None
+    if ancestry_mk is None or ancestry_mk.size == 0:
+        raise InputError("model.hierarchy: no two of the markers share a place in the hierarchy")
+    if len(ancestry_mk) != marker_dim:
+        raise InputError(f"{marker_dim} markers, but a hierarchy of {len(ancestry_mk)}")
+    return ancestry_mk
 
 
 def _embed(tower: Tower, x_nd: np.ndarray) -> np.ndarray:

@@ -22,20 +22,23 @@ class PairedCells:
     """Row ``i`` of ``cell_nd`` and of ``marker_nm`` are two views of cell ``ids_n[i]``.
 
     ``types_n`` are labels for reports and prototypes; no plain loss reads them. A cell without a
-    label is ``UNLABELLED``.
+    label is ``UNLABELLED``. With ``missing``, NaN in ``marker_nm`` is a marker not measured.
     """
 
     cell_nd: np.ndarray
     marker_nm: np.ndarray
     ids_n: np.ndarray
     types_n: np.ndarray
+    missing: bool = False
 
     def __post_init__(self) -> None:
         lengths = {len(self.cell_nd), len(self.marker_nm), len(self.ids_n), len(self.types_n)}
         if len(lengths) != 1:
             raise InputError(f"paired arrays differ in length: {sorted(lengths)}")
         for name in ("cell_nd", "marker_nm"):
-            if not np.isfinite(getattr(self, name)).all():
+            values = getattr(self, name)
+            absent = np.isnan(values) if self.missing and name == "marker_nm" else False
+            if not (np.isfinite(values) | absent).all():
                 raise InputError(f"{name} holds nan or infinite values")
 
     def __len__(self) -> int:
@@ -67,20 +70,35 @@ def epoch_steps(n: int, batch_size: int) -> int:
 def match_moments(query_nm: np.ndarray, mean_m: np.ndarray, std_m: np.ndarray) -> np.ndarray:
     """Shift and scale each column of a query to a given mean and deviation.
 
-    The unlabelled query cells are used as a group, so this is transductive: declare it.
+    The unlabelled query cells are used as a group, so this is transductive: declare it. What is
+    missing (NaN) stays so.
     """
     query_nm = np.asarray(query_nm, dtype=np.float64)
     own_m = column_spread(query_nm)
-    centred_nm = (query_nm - query_nm.mean(axis=0)) / np.where(own_m > 0, own_m, np.inf)
+    centred_nm = (query_nm - column_mean(query_nm)) / np.where(own_m > 0, own_m, np.inf)
     return np.asarray(centred_nm * std_m + mean_m, dtype=np.float32)
+
+
+def column_mean(x_nd: np.ndarray) -> np.ndarray:
+    """Mean of each column over what is there, float64 ``(d,)``; zero where nothing is."""
+    x_nd = np.asarray(x_nd, dtype=np.float64)
+    there_nd = ~np.isnan(x_nd)
+    if there_nd.all():
+        return np.asarray(x_nd.mean(axis=0))
+    return np.asarray(np.nansum(x_nd, axis=0) / there_nd.sum(axis=0).clip(min=1))
 
 
 def column_spread(x_nd: np.ndarray) -> np.ndarray:
     """Standard deviation of each column, float64 ``(d,)``; exactly zero where a column is constant.
 
     The mean of equal numbers is off by rounding; dividing by what is left would make it signal.
+    Missing values (NaN) are left out.
     """
     x_nd = np.asarray(x_nd, dtype=np.float64)
-    std_d = x_nd.std(axis=0)
+    if np.isnan(x_nd).any():
+        std_d = np.sqrt(column_mean((x_nd - column_mean(x_nd)) ** 2))
+        x_nd = np.nan_to_num(x_nd)
+    else:
+        std_d = x_nd.std(axis=0)
     dust_d = np.finfo(np.float32).eps * np.abs(x_nd).max(axis=0, initial=0.0)
     return np.where(std_d > dust_d, std_d, 0.0)

@@ -82,7 +82,9 @@ def report(
         _check_labels(clean)
         if run.panel.view == "adt" and Obsm.PROTEIN not in clean.obsm:
             raise InputError(f'no obsm["{Obsm.PROTEIN}"]: the run aligns cells with antibodies')
-        profile_nm = query_profiles(clean, run, statistics)
+        profile_nm = query_profiles(clean, run, statistics, [])
+        if np.isnan(profile_nm).any():
+            raise InputError("markers of the run are not measured: a report reads every one")
     say(f"embedding {adata.n_obs:,} cells")
     remarks = embed(adata, run, representation, statistics=statistics, source=source)
     remarks += _seen(adata, representation)

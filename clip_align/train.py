@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from clip_align.config import TrainConfig, check
+from clip_align.encoders import takes_missing
 from clip_align.kinship import Kinship
 from clip_align.losses import make_loss
 from clip_align.models import DiffMapProteinCLIP
@@ -42,6 +43,7 @@ def train(
     config: TrainConfig,
     *,
     kinship: Kinship | None = None,
+    ancestry_mk: np.ndarray | None = None,
     monitor: Monitor | None = None,
     progress: bool = True,
 ) -> Trained:
@@ -54,6 +56,8 @@ def train(
         to choose the epoch.
     kinship
         How related types are, for a loss that asks.
+    ancestry_mk
+        Which markers lie under which nodes of a hierarchy, for a model that reads it.
     monitor
         Receives the scalars of each epoch (TensorBoard); None keeps them in the result only.
 
@@ -76,9 +80,14 @@ def train(
                 f"{name} has {widths[0]} columns in training, {widths[1]} in validation"
             )
     check(config)
+    encoder = config.model.marker.encoder
+    if not takes_missing(encoder) and any(np.isnan(x.marker_nm).any() for x in (pairs, validation)):
+        raise InputError(
+            f"marker_nm has missing values, and marker encoder {encoder!r} takes none: choose 'set'"
+        )
     _check_labels(config, pairs, kinship)
     with seeded(config.seed):
-        trainer, started = Trainer(pairs, config, kinship), time.perf_counter()
+        trainer, started = Trainer(pairs, config, kinship, ancestry_mk), time.perf_counter()
 
         def judge(model: DiffMapProteinCLIP) -> dict[str, float]:
             return validation_scalars(model, validation, trainer.loss, kinship)

@@ -13,10 +13,18 @@ from anndata import AnnData
 
 from clip_align.checkpoint import Run, RunPanel, save_run, type_prototypes
 from clip_align.config import TrainConfig, check
+from clip_align.gating import GateReference
 from clip_align.holdout import check_share, hold_out
 from clip_align.kinship import Kinship, kinship
 from clip_align.labels import cell_types, ontology_terms
-from clip_align.markers import available_markers, marker_genes, marker_profile, protein_remarks
+from clip_align.markers import (
+    ancestry,
+    available_markers,
+    marker_genes,
+    marker_profile,
+    markers_under,
+    protein_remarks,
+)
 from clip_align.markers.hierarchy import load_hierarchy
 from clip_align.markers.profile import View
 from clip_align.monitor import Monitor
@@ -107,12 +115,13 @@ def train_file(
         "n_genes_excluded": len(exclude),
         "remarks": remarks,
     }
+    nodes = markers_under(markers, plan.view) if plan.train.model.hierarchy else {}
     with staged(out) as folder:
         try:
             with Monitor(folder) as monitor, one_thread():
                 trained = train(
-                    known, held, plan.train, kinship=_kinship(clean), monitor=monitor,
-                    progress=progress,
+                    known, held, plan.train, kinship=_kinship(clean),
+                    ancestry_mk=ancestry(markers, nodes), monitor=monitor, progress=progress,
                 )  # fmt: skip
         except NonFiniteError as error:
             raise InputError(f"{data}: training stopped at {error}") from error
@@ -121,9 +130,10 @@ def train_file(
         run = Run(
             config=plan.train,
             model=trained.model,
-            panel=RunPanel(view=plan.view, markers=markers, types=types),
+            panel=RunPanel(view=plan.view, markers=markers, types=types, nodes=nodes),
             prototypes_te=prototypes_te,
             provenance=provenance,
+            gates=GateReference.of(known.marker_nm, seed=plan.train.seed),
         )
         save_run(folder, run, representation, _metrics(trained))
     return trained

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import asdict
 
+import numpy as np
 import pandas as pd
 import torch
 from lightning.fabric import Fabric
@@ -21,6 +22,7 @@ from clip_align.known import Known
 from clip_align.losses import make_loss
 from clip_align.models import models
 from clip_align.pairs import PairedCells, epoch_batches, epoch_steps
+from clip_align.panel_dropout import panel_dropout
 
 
 class NonFiniteError(RuntimeError):
@@ -35,12 +37,15 @@ class Trainer:
         pairs: PairedCells,
         config: TrainConfig,
         kinship: Kinship | None = None,
+        ancestry_mk: np.ndarray | None = None,
     ) -> None:
         self.config = config
         self.fabric = Fabric(accelerator="cpu", devices=1)
         self.cell_nd, self.marker_nm = pairs.tensors()
         cell_dim, marker_dim = self.cell_nd.shape[1], self.marker_nm.shape[1]
-        self.model = models.get(config.model.name)(cell_dim, marker_dim, config.model)
+        self.model = models.get(config.model.name)(
+            cell_dim, marker_dim, config.model, ancestry_mk
+        )  # fmt: skip
         self.model.cell.standardise.fit(pairs.cell_nd)
         self.model.marker.standardise.fit(pairs.marker_nm)
         self.loss = make_loss(config.loss, config.loss_options)
@@ -65,6 +70,7 @@ class Trainer:
             pct_start=warmup,
         )
         self.augment = augmentations.get(config.augmentation)
+        self.hide = panel_dropout(config, self.marker_nm)
         self.step = 0
 
     def epoch(self) -> dict[str, float]:
@@ -77,7 +83,8 @@ class Trainer:
 
     def update(self, index_b: Tensor) -> dict[str, float]:
         """One step; returns figures of it."""
-        cell_bd, marker_bm = self.model.standardise(self.cell_nd[index_b], self.marker_nm[index_b])
+        shown_bm = self.hide(self.marker_nm[index_b])
+        cell_bd, marker_bm = self.model.standardise(self.cell_nd[index_b], shown_bm)
         cell_bd = self.augment(cell_bd, self.config.augmentation_strength)
         cell_be, marker_be = self.module(cell_bd, marker_bm)
         scale = self.model.temperature(cell_be)

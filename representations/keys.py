@@ -17,6 +17,7 @@ class Obs:
     REACHED: Final = "representation_reached"
     CLIP_CELL_TYPE: Final = "clip_cell_type"
     CLIP_SCORE: Final = "clip_cell_type_score"
+    CLIP_QUERY: Final = "clip_query_score"
 
     @staticmethod
     def reached(key: str) -> str:
@@ -53,3 +54,4 @@ class Uns:
 
     DATASET: Final = "dataset"
     CLIP: Final = "clip_align"
+    CLIP_QUERY: Final = "clip_query"

@@ -31,7 +31,8 @@ class Residuals(Preprocessor):
         mean_nh += mean_nh**2 / THETA  # by now the variance
         np.sqrt(mean_nh, out=mean_nh)
         # a cell without counts expects none: its residuals are zero
-        return np.divide(residual_nh, mean_nh, out=residual_nh, where=mean_nh > 0)
+        np.divide(residual_nh, mean_nh, out=residual_nh, where=mean_nh > 0)
+        return residual_nh
 
 
 @dataclass(frozen=True, kw_only=True)

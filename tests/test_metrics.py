@@ -28,6 +28,7 @@ NAMES = {
     },
     "siblings": {"sibling_confusion"},
     "sibling_pairs": {"sibling_macro_f1"},
+    "gates": {"auroc", "precision"},
     "typing": {"accuracy", "balanced_accuracy", "macro_f1"},
     "collapse": {
         *("rankme", "effective_rank", "uniformity", "alignment", "modality_gap", "centred_cosine"),

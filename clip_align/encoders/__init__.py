@@ -18,3 +18,11 @@ class EncoderFactory(Protocol):
 
 
 encoders: Family[EncoderFactory] = Family("encoder", package="clip_align.encoders")
+
+
+def takes_missing(name: str) -> bool:
+    """Whether the encoder of that name reads rows with NaN for what was not measured.
+
+    One that does says so by an attribute ``takes_missing``.
+    """
+    return bool(getattr(encoders.get(name), "takes_missing", False))

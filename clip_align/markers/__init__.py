@@ -3,9 +3,11 @@
 from hashlib import sha256
 from importlib.resources import files
 
+from clip_align.markers.ancestry import ancestry, markers_under
 from clip_align.markers.antibodies import (
     Antibody,
     antibodies,
+    find_antibody,
     resolve_antibodies,
     resolve_antibody,
 )
@@ -31,14 +33,17 @@ __all__ = [
     "Marker",
     "Node",
     "Panel",
+    "ancestry",
     "antibodies",
     "available_markers",
     "clr",
+    "find_antibody",
     "load_hierarchy",
     "load_panel",
     "log_normalise",
     "marker_genes",
     "marker_profile",
+    "markers_under",
     "protein_remarks",
     "resolve_antibodies",
     "resolve_antibody",

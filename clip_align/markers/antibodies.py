@@ -88,6 +88,13 @@ def _spellings(name: str) -> Iterator[str]:
         layer = dict.fromkeys(left for left in shorter if left and left not in layer)
 
 
+def find_antibody(name: str) -> Antibody | None:
+    """What :func:`resolve_antibody` gives, or None for a name that is unknown."""
+    index = _index()
+    keys = (_key(spelling) for spelling in _spellings(str(name).strip()))
+    return next((index[key] for key in keys if key in index), None)
+
+
 def resolve_antibody(name: str) -> Antibody:
     """Canonical marker and genes of an antibody name as published.
 
@@ -110,12 +117,10 @@ def resolve_antibody(name: str) -> Antibody:
     >>> resolve_antibody("PD-1_TotalSeqB").marker
     'CD279'
     """
+    if (antibody := find_antibody(name)) is not None:
+        return antibody
     index = _index()
-    text = str(name).strip()
-    for spelling in _spellings(text):
-        if (antibody := index.get(_key(spelling))) is not None:
-            return antibody
-    *_, bare = _spellings(text)
+    *_, bare = _spellings(str(name).strip())
     near = difflib.get_close_matches(_key(bare), list(index), n=1, cutoff=0.6)
     hint = f"nearest is {index[near[0]].marker!r}; " if near else ""
     raise InputError(
