@@ -19,12 +19,13 @@ from benchmarks.suites import Row
 from benchmarks.task_cells import TaskCells, trained_on
 from benchmarks.tasks import Outcome
 from clip_align.config import bases
-from clip_align.kinship import Kinship, kinship
+from clip_align.kinship import kinship
 from clip_align.markers.hierarchy import load_hierarchy
 from clip_align.markers.profile import View
 from clip_align.models import models
 from clip_align.monitor import Monitor
 from clip_align.pairs import PairedCells
+from clip_align.related import related
 from clip_align.train import Trained, similarity, train
 from representations.errors import InputError
 from representations.threads import one_thread
@@ -99,15 +100,16 @@ class AlignmentTask:
             known, held = self.cells.known_pairs(row.representation, setting)
             with self._monitor(row) as monitor, one_thread():
                 self._models[key] = train(
-                    known, held, config, kinship=self._kinship, monitor=monitor, progress=False
-                )
+                    known, held, config, kinship=kinship(self._terms, load_hierarchy()),
+                    related=related(self._terms, load_hierarchy()), monitor=monitor, progress=False,
+                )  # fmt: skip
         return self._models[key]
 
     @cached_property
-    def _kinship(self) -> Kinship:
+    def _terms(self) -> dict[str, str]:
+        """Cell Ontology id of each label."""
         terms = datasets.get(self.train_name).terms
-        ids = {label: term.ontology_id for label, term in terms.items()}
-        return kinship(ids, load_hierarchy())
+        return {label: term.ontology_id for label, term in terms.items()}
 
     def _monitor(self, row: Row) -> AbstractContextManager[Monitor | None]:
         if self.logs is None:

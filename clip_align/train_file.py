@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
@@ -14,14 +14,15 @@ from anndata import AnnData
 from clip_align.checkpoint import Run, RunPanel, save_run, type_prototypes
 from clip_align.config import TrainConfig, check
 from clip_align.holdout import check_share, hold_out
-from clip_align.kinship import Kinship, kinship
+from clip_align.kinship import kinship
 from clip_align.markers import available_markers, marker_genes, marker_profile, protein_remarks
 from clip_align.markers.hierarchy import load_hierarchy
 from clip_align.markers.profile import View
-from clip_align.monitor import Monitor
+from clip_align.monitor import Monitor, MonitorConfig
 from clip_align.pairs import UNLABELLED, PairedCells
-from clip_align.run_folder import check_folder, staged
-from clip_align.train import NonFiniteError, Trained, train
+from clip_align.related import related
+from clip_align.run_folder import check_folder, keep_collapsed, staged
+from clip_align.train import CollapseError, NonFiniteError, Trained, train
 from representations import registry
 from representations.errors import InputError, naming
 from representations.keys import Obs, Obsm, Uns
@@ -40,6 +41,8 @@ class FileTraining:
     keep_panel_genes: bool = False
     validation_share: float = 0.15
     train: TrainConfig = field(default_factory=TrainConfig)
+    monitor: MonitorConfig = field(default_factory=MonitorConfig)
+    fail_on_collapse: bool = False
 
 
 def train_file(
@@ -85,6 +88,12 @@ def train_file(
     representation = registry.get(plan.representation)()
     with naming(data):
         representation.fit(clean[~held_n, ~clean.var_names.isin(exclude)])
+    terms = _terms(clean)
+    if terms is None and not (_types(clean) == UNLABELLED).all():
+        say(
+            f'note: no obs["{Obs.CELL_TYPE_ONTOLOGY}"]: TensorBoard will show no lineages and no '
+            "siblings"
+        )
     known, held = (
         PairedCells(
             cell_nd=representation.transform(clean[rows]),
@@ -108,11 +117,16 @@ def train_file(
     }
     with staged(out) as folder:
         try:
-            with Monitor(folder) as monitor, one_thread():
+            with Monitor(folder, plan.monitor) as monitor, one_thread():
                 trained = train(
-                    known, held, plan.train, kinship=_kinship(clean), monitor=monitor,
-                    progress=progress,
+                    known, held, plan.train,
+                    kinship=None if terms is None else kinship(terms, load_hierarchy()),
+                    related=None if terms is None else related(terms, load_hierarchy()),
+                    monitor=monitor, fail_on_collapse=plan.fail_on_collapse, progress=progress,
                 )  # fmt: skip
+        except CollapseError:
+            keep_collapsed(folder, out)
+            raise
         except NonFiniteError as error:
             raise InputError(f"{data}: training stopped at {error}") from error
         embedding_ne = trained.model.embed_cells(known.cell_nd)
@@ -125,6 +139,8 @@ def train_file(
             provenance=provenance,
         )
         save_run(folder, run, representation, _metrics(trained))
+    if trained.collapse is not None:
+        say(f"note: the training collapsed at {trained.collapse}")
     return trained
 
 
@@ -134,6 +150,8 @@ def _metrics(trained: Trained) -> dict[str, Any]:
         "epochs": len(trained.history),
         "seconds": round(trained.seconds, 3),
         "at_best_epoch": trained.history[trained.best_epoch],
+        "controls": dict(trained.controls),
+        "collapse": None if trained.collapse is None else asdict(trained.collapse),
     }
 
 
@@ -174,13 +192,13 @@ def _hold_out(clean: AnnData, plan: FileTraining) -> tuple[np.ndarray, str]:
     return held_n, "donor" if by_donor else "cell"
 
 
-def _kinship(clean: AnnData) -> Kinship | None:
-    """How related the types are, where the file has Cell Ontology ids."""
+def _terms(clean: AnnData) -> dict[str, str] | None:
+    """Cell Ontology id of each type, where the file has them."""
     if Obs.CELL_TYPE not in clean.obs or Obs.CELL_TYPE_ONTOLOGY not in clean.obs:
         return None
     known = clean.obs[[Obs.CELL_TYPE, Obs.CELL_TYPE_ONTOLOGY]].dropna().astype(str)
     terms = known.drop_duplicates(Obs.CELL_TYPE).set_index(Obs.CELL_TYPE)[Obs.CELL_TYPE_ONTOLOGY]
-    return kinship(terms.to_dict(), load_hierarchy())
+    return cast(dict[str, str], terms.to_dict())
 
 
 def _types(clean: AnnData) -> np.ndarray:
