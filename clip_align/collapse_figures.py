@@ -5,7 +5,7 @@ Shapes: ``n`` pairs, ``e`` embedding dimensions, ``k`` pairs of two siblings.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,8 +22,8 @@ from clip_align.related import Bools, Related
 from clip_align.retrieval import top_label_shares
 
 Figures = dict[str, float]
-LINEAGE, SIBLINGS, CONFUSION = "centred_cosine_lineage", "centred_cosine_siblings", "confusion"
-CONFUSED = f"collapse/sibling_{CONFUSION}"
+LINEAGE, SIBLINGS = "lineage_centred_cosine", "sibling_centred_cosine"
+CONFUSION = "sibling_confusion"
 ON_ONE_SIDE = ("rankme", "effective_rank", "uniformity")
 ON_BOTH = ("alignment", "modality_gap")
 SIDES = ("cell", "marker")
@@ -38,9 +38,10 @@ def collapse_figures(
     """Rank, spread, distance of the sides, and how alike the cells of related types are.
 
     ``collapse/<figure>_<side>``, ``collapse/alignment``, ``collapse/modality_gap``, and of cells
-    ``centred_cosine_lineage/<lineage>``, ``centred_cosine_siblings/<pair>`` with their means under
-    ``collapse/``. Definitions: :mod:`clip_align.collapse`. Groups without enough cells are left
-    out. Time and memory grow with n x n: give a thousand pairs, not a hundred thousand.
+    ``lineage_centred_cosine/<lineage>`` and ``sibling_centred_cosine/<pair>``, with their means
+    under ``collapse/``, over lineages of two types or more. Definitions:
+    :mod:`clip_align.collapse`. Groups without enough cells are left out. Time and memory grow with
+    n x n: give a thousand pairs, not a hundred thousand.
     """
     figures: Figures = {}
     for side, x_ne in zip(SIDES, (cell_ne, marker_ne), strict=True):
@@ -58,22 +59,30 @@ def collapse_figures(
         f"{SIBLINGS}/{pair.name}": float(centred_cosine(cell_ne, *pair.masks(types_n))[0])
         for pair in known.siblings
     }
-    return figures | _with_mean(LINEAGE, lineages) | _with_mean(SIBLINGS, siblings)
+    # A lineage that is one type may be alike: nothing in it has to be kept apart.
+    several = [
+        lineages[f"{LINEAGE}/{name}"]
+        for name, types in known.lineages.items()
+        if np.isin(types, types_n).sum() > 1
+    ]
+    means = _mean(LINEAGE, several) | _mean(SIBLINGS, list(siblings.values()))
+    return figures | lineages | siblings | means
 
 
 def sibling_confusions(
     sim_nn: NDArray[np.floating], types_n: np.ndarray, related: Related | None
 ) -> Figures:
-    """Of which sibling the nearest partner is not: ``confusion/<pair>`` and their mean; chance 0.5.
+    """Share of nearest partners that are of the sibling, by pair, and the mean; chance 0.5.
 
-    As in the benchmarks: among cells of the two alone, both groups weigh alike, both directions.
+    ``sim_nn`` holds true pairs on the diagonal. As in the benchmarks: among cells of the two alone,
+    both groups weigh alike, both directions.
     """
     known = (related or Related()).within(types_n)
     found = {
         f"{CONFUSION}/{pair.name}": _confusion(sim_nn, *pair.masks(types_n))
         for pair in known.siblings
     }
-    return found | ({CONFUSED: float(np.mean(list(found.values())))} if found else {})
+    return found | _mean(CONFUSION, list(found.values()))
 
 
 def _confusion(sim_nn: NDArray[np.floating], first_n: Bools, second_n: Bools) -> float:
@@ -84,6 +93,5 @@ def _confusion(sim_nn: NDArray[np.floating], first_n: Bools, second_n: Bools) ->
     return float(np.mean([other_k[code_k == code].mean() for code in (0, 1)]))
 
 
-def _with_mean(name: str, figures: Mapping[str, float]) -> Figures:
-    mean = {f"collapse/{name}": float(np.mean(list(figures.values())))} if figures else {}
-    return dict(figures) | mean
+def _mean(name: str, values: Sequence[float]) -> Figures:
+    return {f"collapse/{name}": float(np.mean(values))} if values else {}

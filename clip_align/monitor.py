@@ -69,7 +69,7 @@ class Monitor:
 
     def epoch(self, scalars: Figures, judged: Judged, epoch: int) -> None:
         """One epoch of a run and of its controls; every few epochs the spectrum."""
-        if not self._writers:
+        if "" not in self._writers:
             self._summary(layout([*scalars, *judged.own]))
         self.scalars(scalars, epoch)
         for name, figures in judged.controls.items():
@@ -92,7 +92,7 @@ class Monitor:
             for name, figures in {"run": best.own, **best.controls}.items()
         }
         if confused["run"]:
-            self._picture("collapse/sibling_confusion_pairs", confusion_picture(confused), epoch)
+            self._picture("collapse/siblings", confusion_picture(confused), epoch)
         write_projector(
             self.folder, best, validation.pairs, validation.related, self.config.projector_cells
         )

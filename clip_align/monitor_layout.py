@@ -11,25 +11,26 @@ from clip_align.collapse_figures import CONFUSION, LINEAGE, SIBLINGS
 if TYPE_CHECKING:
     from tensorboard.compat.proto.summary_pb2 import Summary
 
-TAB = "#custom_scalars"
+# The tab as an address opens it; smoothing would hide how fast a collapse came.
+TAB = "#custom_scalars&_smoothingWeight=0"
 
 # A tag that ends in a slash stands for all below it, in one chart.
 CATEGORIES: Mapping[str, Mapping[str, str]] = {
     "Collapse: is it there? (each chart: run, random init, shuffled pairs)": {
-        "Signs of collapse, after the warm-up: 0 is healthy": "collapse/signs",
-        "Effective rank, cells: falls towards 1 in collapse": "collapse/effective_rank_cell",
+        "Signs of collapse: 0 is healthy (warm-up does not count)": "collapse/signs",
         "RankMe, cells: falls towards 1 in collapse": "collapse/rankme_cell",
         "Uniformity, cells: rises to 0 in collapse": "collapse/uniformity_cell",
+        "Effective rank, cells: falls below 2 in collapse": "collapse/effective_rank_cell",
         "Centred cosine within lineages: rises to 1 in collapse": f"collapse/{LINEAGE}",
         "Centred cosine of siblings: rises to 1 in collapse": f"collapse/{SIBLINGS}",
-        "Sibling confusion: 0.5 is chance": f"collapse/sibling_{CONFUSION}",
+        "Sibling confusion: 0.5 is chance": f"collapse/{CONFUSION}",
         "Modality gap: above 1 the sides are islands": "collapse/modality_gap",
         "Alignment: squared distance of true pairs": "collapse/alignment",
     },
     "Collapse: marker side": {
-        "Effective rank, markers": "collapse/effective_rank_marker",
         "RankMe, markers": "collapse/rankme_marker",
         "Uniformity, markers": "collapse/uniformity_marker",
+        "Effective rank, markers": "collapse/effective_rank_marker",
     },
     "Lineages and siblings one by one": {
         "Centred cosine within each lineage": f"{LINEAGE}/",
@@ -50,10 +51,9 @@ CATEGORIES: Mapping[str, Mapping[str, str]] = {
         "Learning rate": "train/learning_rate",
     },
     "Cache of hard negatives": {
-        "Hit rate": "cache/hits",
-        "False-negative rate": "cache/false",
-        "Age in steps": "cache/age",
-        "Share of renewed lists that is new": "cache/stale",
+        "Hit rate": "train/cache_hits",
+        "False-negative rate": "train/cache_false",
+        "Age in steps": "train/cache_age",
     },
 }
 OPEN = 1

@@ -29,7 +29,7 @@ def spectrum_picture(judged: Judged, start: Judged | None = None) -> Figure:
 
     A healthy line falls slowly; one that drops to the floor after a few directions has collapsed.
     """
-    figure, ax = _empty((7.2, 4.2))
+    figure, ax = _empty((5.4, 3.7))
     for label, style, model in (("", "-", judged), (" at the start", "--", start)):
         if model is None:
             continue
@@ -51,7 +51,7 @@ def spectrum_picture(judged: Judged, start: Judged | None = None) -> Figure:
 def confusion_picture(confusions: Mapping[str, Mapping[str, float]]) -> Figure:
     """One row for each pair of siblings, a point for the run and for each control."""
     names = list(confusions["run"])
-    figure, ax = _empty((8.6, 1.9 + 0.42 * len(names)))
+    figure, ax = _empty((5.8, 2.3 + 0.42 * len(names)))
     styles = {"run": ("o", COLOURS["cells"], "this model"), "random_init": ("s", FAINT, "start")}
     for run, figures in confusions.items():
         marker, colour, label = styles.get(run, ("D", COLOURS["markers"], "shuffled pairs"))
@@ -68,12 +68,12 @@ def confusion_picture(confusions: Mapping[str, Mapping[str, float]]) -> Figure:
     ax.set(xlim=(0, 0.75), ylim=(len(names) - 0.4, -0.6))
     ax.set_xlabel("share of nearest partners that are of the sibling", color=INK)
     _title(ax, "Sibling confusion", "0 keeps them apart, 0.5 is chance")
-    ax.legend(frameon=False, loc="lower right", labelcolor=INK)
+    figure.legend(frameon=False, loc="outside lower center", ncols=3, labelcolor=INK)
     return figure
 
 
 def _empty(size: tuple[float, float]) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=size, layout="constrained", dpi=110, facecolor="white")
+    figure = Figure(figsize=size, layout="constrained", dpi=150, facecolor="white")
     FigureCanvasAgg(figure)
     ax = figure.subplots()
     ax.grid(color=RULE, lw=0.8)

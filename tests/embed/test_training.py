@@ -96,7 +96,9 @@ def test_a_model_brings_its_own_defaults_and_options_change_them(
     embed(found, loaded, registry.load(tmp_path / "r" / "representation"))
     assert np.isfinite(found.obsm[Obsm.CLIP_CELL]).all()
     events = EventAccumulator(str(tmp_path / "r")).Reload()
-    assert {"cache/hits", "cache/false", "cache/age"} < set(events.Tags()["scalars"])
+    assert {"train/cache_hits", "train/cache_false", "train/cache_age"} < set(
+        events.Tags()["scalars"]
+    )
 
 
 def test_rna_view_diffmap_and_no_labels(cells: AnnData, tmp_path: Path) -> None:
@@ -143,7 +145,7 @@ def test_an_interrupted_training_leaves_what_was_there(
 
     for folder in (tmp_path / "old", tmp_path / "new" / "deep"):
         calls = iter(range(3))
-        monkeypatch.setattr("clip_align.train.validation_scalars", interrupt)
+        monkeypatch.setattr(Validation, "judge", interrupt)
         with pytest.raises((KeyboardInterrupt, InputError)) as caught:
             train_file(data, folder, FileTraining(), overwrite=True, progress=False)
         if caught.type is InputError:
