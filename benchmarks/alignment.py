@@ -23,7 +23,7 @@ from clip_align.kinship import kinship
 from clip_align.markers.hierarchy import load_hierarchy
 from clip_align.markers.profile import View
 from clip_align.models import models
-from clip_align.monitor import Monitor
+from clip_align.monitor import Monitor, MonitorConfig
 from clip_align.pairs import PairedCells
 from clip_align.related import related
 from clip_align.train import Trained, similarity, train
@@ -116,7 +116,8 @@ class AlignmentTask:
             return nullcontext()
         fields = (f"{k}={v}" for k, v in sorted(row.variant.items()))
         name = "-".join((self.view, self.name, row.model, row.representation, *fields))
-        return Monitor(Path(self.logs) / name / f"seed{self.seed}")
+        folder = Path(self.logs) / name / f"seed{self.seed}"
+        return Monitor(folder, MonitorConfig(projector_cells=0))  # of a suite it would be gigabytes
 
     def _baseline(self, row: Row, setting: Setting) -> baselines.Baseline:
         known, held = self.cells.known_pairs(row.representation, setting)

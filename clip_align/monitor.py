@@ -17,6 +17,7 @@ from clip_align.collapse_figures import CONFUSION, Figures
 from clip_align.monitor_layout import layout
 from clip_align.monitor_pictures import confusion_picture, spectrum_picture
 from clip_align.projector import write_projector
+from representations.errors import InputError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -37,9 +38,14 @@ class MonitorConfig:
     spectrum_every: int = 5
     """Epochs between two pictures of the spectrum."""
     projector_cells: int = 5000
-    """Points of the projector at most: half of them cells, half their marker profiles."""
+    """Points of the projector at most: half cells, half their marker profiles; 0 for none."""
     shuffled_training: bool = False
     """Train a second model on shuffled pairs first, as a control: twice the time."""
+
+    def __post_init__(self) -> None:
+        for name, least in (("spectrum_every", 1), ("projector_cells", 0)):
+            if getattr(self, name) < least:
+                raise InputError(f"monitor.{name}={getattr(self, name)}: choose {least} or more")
 
 
 class Monitor:
@@ -93,9 +99,8 @@ class Monitor:
         }
         if confused["run"]:
             self._picture("collapse/siblings", confusion_picture(confused), epoch)
-        write_projector(
-            self.folder, best, validation.pairs, validation.related, self.config.projector_cells
-        )
+        if most := self.config.projector_cells:
+            write_projector(self.folder, best, validation.pairs, validation.related, most)
         self._hparams(config, best.own, epoch)
         listed = "".join(f"- {reason}\n" for reason in reasons)
         told = f"**Collapsed.**\n\n{listed}" if reasons else "No sign of collapse."

@@ -17,7 +17,7 @@ TAB = "#custom_scalars&_smoothingWeight=0"
 # A tag that ends in a slash stands for all below it, in one chart.
 CATEGORIES: Mapping[str, Mapping[str, str]] = {
     "Collapse: is it there? (each chart: run, random init, shuffled pairs)": {
-        "Signs of collapse: 0 is healthy (warm-up does not count)": "collapse/signs",
+        "Signs of collapse: 0 is healthy": "collapse/signs",
         "RankMe, cells: falls towards 1 in collapse": "collapse/rankme_cell",
         "Uniformity, cells: rises to 0 in collapse": "collapse/uniformity_cell",
         "Effective rank, cells: falls below 2 in collapse": "collapse/effective_rank_cell",

@@ -29,7 +29,7 @@ def write_projector(
 ) -> None:
     """At most ``most`` points, both sides of ``most // 2`` cells, each type by its share.
 
-    Metadata: type (the first column, by which TensorBoard colours), lineage, side and cell.
+    Metadata: type (the first column, with which TensorBoard labels), lineage, side and cell.
     """
     rows = stratified(pairs.types_n, most // 2)
     points_2re = np.concatenate([judged.cell_ne[rows], judged.marker_ne[rows]])

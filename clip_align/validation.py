@@ -51,9 +51,9 @@ class Judged:
 class Validation:
     """One fixed pool, judged after every epoch.
 
-    Loss and retrieval hold an n x n matrix: at most ``POOL_CELLS`` pairs, stratified by type, take
-    part (16.8 million similarities, 67 MB), all of them where there are fewer. Figures of collapse
-    read at most ``COLLAPSE_CELLS`` of those.
+    Loss and retrieval hold n x n matrices: at most ``POOL_CELLS`` pairs, stratified by type, take
+    part (67 MB a matrix; 50,000 pairs would be 10 GB), all of them where there are fewer. Figures
+    of collapse read at most ``COLLAPSE_CELLS`` of those.
     """
 
     def __init__(

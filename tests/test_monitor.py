@@ -26,6 +26,7 @@ from clip_align.projector import METADATA, TENSORS, write_projector
 from clip_align.related import Related, Siblings
 from clip_align.train import Trained, train
 from clip_align.validation import COLLAPSE_CELLS, POOL_CELLS, Judged, Validation
+from representations.errors import InputError
 
 TYPES = ["t1", "t2", "b"]
 RELATED = Related(
@@ -154,7 +155,7 @@ def test_a_chart_without_a_figure_is_left_out() -> None:
     found = layout_pb2.Layout()
     found.ParseFromString(summary.value[0].tensor.string_val[0])
     assert [[chart.title for chart in category.chart] for category in found.category] == [
-        ["Signs of collapse: 0 is healthy (warm-up does not count)"], ["Loss"]
+        ["Signs of collapse: 0 is healthy"], ["Loss"]
     ]  # fmt: skip
 
 
@@ -213,6 +214,12 @@ def test_the_projector_keeps_to_its_size_and_lines(tmp_path: Path) -> None:
     assert len(told) == len(np.loadtxt(tmp_path / TENSORS)) == 5000
     assert told["type"].value_counts().to_dict() == {"a b": 2500, "c d": 2500}
     assert set(told["lineage"]) == {"other"}
+
+
+@pytest.mark.parametrize("change", [{"spectrum_every": 0}, {"projector_cells": -1}])
+def test_what_cannot_be_drawn_is_one_line(change: dict[str, int]) -> None:
+    with pytest.raises(InputError, match=rf"monitor.{next(iter(change))}=-?\d: choose"):
+        MonitorConfig(**change)
 
 
 def test_validation_is_capped_and_keeps_every_type() -> None:
