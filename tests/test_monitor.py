@@ -206,7 +206,7 @@ def test_the_projector_holds_both_sides_of_some_cells(shown: tuple[Path, Trained
 
 def test_the_projector_keeps_to_its_size_and_lines(tmp_path: Path) -> None:
     n = 3000
-    held = replace(pairs(n, seed=0), types_n=np.resize(["a b", "c\td\n"], n))
+    held = replace(pairs(n, seed=0), types_n=np.repeat(["a b", "c\td\n"], n // 2))
     x_ne = np.ones((n, 2), np.float32)
     judged = Judged(own={}, controls={}, cell_ne=x_ne, marker_ne=x_ne)
     write_projector(tmp_path, judged, held, Related(), MonitorConfig().projector_cells)
