@@ -21,13 +21,14 @@ from benchmarks.setting import Setting, config_of, setting_of
 from benchmarks.suites import Row
 from benchmarks.task_cells import TaskCells, trained_on
 from benchmarks.tasks import Outcome
-from clip_align.kinship import Kinship, kinship
+from clip_align.kinship import kinship
 from clip_align.markers import ancestry, markers_under
 from clip_align.markers.hierarchy import load_hierarchy
 from clip_align.markers.profile import View
 from clip_align.models import models
-from clip_align.monitor import Monitor
+from clip_align.monitor import Monitor, MonitorConfig
 from clip_align.pairs import PairedCells
+from clip_align.related import related
 from clip_align.train import Trained, similarity
 from representations.errors import InputError
 from representations.threads import one_thread
@@ -105,8 +106,9 @@ class AlignmentTask:
             fit = controls.get(plan.control)
             with self._monitor(row) as monitor, one_thread():
                 self._models[key] = fit(
-                    known, held, plan.train, kinship=self._kinship, ancestry_mk=self._ancestry_mk,
-                    monitor=monitor,
+                    known, held, plan.train, kinship=kinship(self._terms, load_hierarchy()),
+                    related=related(self._terms, load_hierarchy()),
+                    ancestry_mk=self._ancestry_mk, monitor=monitor,
                 )  # fmt: skip
         return self._models[key]
 
@@ -116,10 +118,10 @@ class AlignmentTask:
         return replace(plan, train=replace(plan.train, seed=self.seed, **self.budget))
 
     @cached_property
-    def _kinship(self) -> Kinship:
+    def _terms(self) -> dict[str, str]:
+        """Cell Ontology id of each label."""
         terms = datasets.get(self.train_name).terms
-        ids = {label: term.ontology_id for label, term in terms.items()}
-        return kinship(ids, load_hierarchy())
+        return {label: term.ontology_id for label, term in terms.items()}
 
     @cached_property
     def _ancestry_mk(self) -> np.ndarray:
@@ -131,7 +133,8 @@ class AlignmentTask:
             return nullcontext()
         fields = (f"{k}={v}" for k, v in sorted(row.variant.items()))
         name = "-".join((self.view, self.name, row.model, row.representation, *fields))
-        return Monitor(Path(self.logs) / name / f"seed{self.seed}")
+        folder = Path(self.logs) / name / f"seed{self.seed}"
+        return Monitor(folder, MonitorConfig(projector_cells=0))  # of a suite it would be gigabytes
 
     def _baseline(self, row: Row, setting: Setting) -> baselines.Baseline:
         known, held = self.cells.known_pairs(row.representation, setting)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
@@ -10,6 +9,7 @@ import numpy as np
 from clip_align.kinship import Kinship
 from clip_align.monitor import Monitor
 from clip_align.pairs import PairedCells
+from clip_align.related import Related
 from clip_align.seeding import seeded
 from clip_align.train import TrainConfig, Trained, train
 from clip_align.trainer import Trainer
@@ -26,6 +26,7 @@ class Fit(Protocol):
         config: TrainConfig,
         *,
         kinship: Kinship,
+        related: Related,
         ancestry_mk: np.ndarray,
         monitor: Monitor | None,
     ) -> Trained:
@@ -43,13 +44,14 @@ def trained(
     config: TrainConfig,
     *,
     kinship: Kinship,
+    related: Related,
     ancestry_mk: np.ndarray,
     monitor: Monitor | None,
 ) -> Trained:
     """The training itself."""
     return train(
-        known, held, config, kinship=kinship, ancestry_mk=ancestry_mk, monitor=monitor,
-        progress=False,
+        known, held, config, kinship=kinship, related=related, ancestry_mk=ancestry_mk,
+        monitor=monitor, progress=False,
     )  # fmt: skip
 
 
@@ -60,6 +62,7 @@ def random_init(
     config: TrainConfig,
     *,
     kinship: Kinship,
+    related: Related,  # noqa: ARG001 - nor a figure to draw
     ancestry_mk: np.ndarray,
     monitor: Monitor | None,  # noqa: ARG001 - there is no epoch to show
 ) -> Trained:
@@ -67,7 +70,10 @@ def random_init(
     with seeded(config.seed):
         model = Trainer(known, config, kinship, ancestry_mk).model
     model.eval()
-    return Trained(model=model, best_epoch=-1, history=(), n_validation=len(held), seconds=0.0)
+    return Trained(
+        model=model, best_epoch=-1, history=(), controls={},
+        n_validation=len(held), seconds=0.0, collapse=None,
+    )  # fmt: skip
 
 
 @controls.register("shuffled_pairs")
@@ -77,15 +83,13 @@ def shuffled_pairs(
     config: TrainConfig,
     *,
     kinship: Kinship,
+    related: Related,
     ancestry_mk: np.ndarray,
     monitor: Monitor | None,
 ) -> Trained:
     """Trained, and its epoch chosen, with every cell's markers dealt to another."""
-    rng = np.random.default_rng(config.seed)
-    known, held = (
-        replace(x, marker_nm=x.marker_nm[rng.permutation(len(x))]) for x in (known, held)
-    )
+    known, held = (x.dealt(config.seed) for x in (known, held))
     return train(
-        known, held, config, kinship=kinship, ancestry_mk=ancestry_mk, monitor=monitor,
-        progress=False,
+        known, held, config, kinship=kinship, related=related, ancestry_mk=ancestry_mk,
+        monitor=monitor, progress=False,
     )  # fmt: skip

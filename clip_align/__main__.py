@@ -4,9 +4,9 @@ from representations.console import run_cli
 
 if __name__ == "__main__":
 
-    def _main() -> None:
+    def _main() -> int | None:
         from clip_align.cli import main
 
-        main()
+        return main()
 
     run_cli(_main)

@@ -15,8 +15,11 @@ from clip_align.analysis.pool import MOST_CELLS
 from clip_align.config import PLAIN, TrainConfig, bases
 from clip_align.embed import embed_file
 from clip_align.markers.profile import View
+from clip_align.monitor import MonitorConfig
+from clip_align.monitor_layout import TAB
 from clip_align.query import query_file
 from clip_align.report_file import report_file
+from clip_align.train import CollapseError
 from clip_align.train_file import FileTraining, train_file
 from representations.base import Statistics
 from representations.console import say_remarks
@@ -29,9 +32,10 @@ OutFolder = Annotated[Path, arg(aliases=["-o"], metavar="RUN")]
 ReportFolder = Annotated[Path, arg(aliases=["-o"], metavar="FOLDER")]
 OutFile = Annotated[Path, arg(aliases=["-o"], metavar="OUT.h5ad")]
 PRINTED = 20  # cells of a table that is not written
+COLLAPSED = 3  # exit code
 
 
-def _train(base: TrainConfig) -> Callable[..., None]:
+def _train(base: TrainConfig) -> Callable[..., int]:
     """The command with its defaults."""
 
     def train(
@@ -43,9 +47,11 @@ def _train(base: TrainConfig) -> Callable[..., None]:
         view: View = "adt",
         keep_panel_genes: bool = False,
         validation_share: float = 0.15,
+        fail_on_collapse: bool = False,
         overwrite: bool = False,
         train: TrainConfig = base,
-    ) -> None:
+        monitor: MonitorConfig = MonitorConfig(),  # noqa: B008 - frozen
+    ) -> int:
         """Train an alignment of cells and markers; write a run folder.
 
         Args:
@@ -55,8 +61,10 @@ def _train(base: TrainConfig) -> Callable[..., None]:
             view: Marker profile: antibodies (adt) or the genes of the panel (rna).
             keep_panel_genes: Let the cell side read the genes of the markers.
             validation_share: Share of the cells, or of the donors, that chooses the epoch.
+            fail_on_collapse: End with exit code 3 where the embeddings are seen to collapse.
             overwrite: Replace a finished run.
             train: How to train; what is not said follows from --train.model.name.
+            monitor: What TensorBoard shows.
         """
         plan = FileTraining(
             representation=representation,
@@ -64,8 +72,14 @@ def _train(base: TrainConfig) -> Callable[..., None]:
             keep_panel_genes=keep_panel_genes,
             validation_share=validation_share,
             train=train,
+            monitor=monitor,
+            fail_on_collapse=fail_on_collapse,
         )
-        trained = train_file(data, out, plan, overwrite=overwrite, say=_note)
+        try:
+            trained = train_file(data, out, plan, overwrite=overwrite, say=_note)
+        except CollapseError as error:
+            _note(f"error: {out}: {error}; see it with tensorboard --logdir {out}")
+            return COLLAPSED
         best, n = trained.history[trained.best_epoch], trained.n_validation
         print(
             f"{out}: best of {len(trained.history)} epochs is {trained.best_epoch + 1}, validation "
@@ -73,7 +87,8 @@ def _train(base: TrainConfig) -> Callable[..., None]:
             f"{best['val/recall@10']:.3f} (chance {min(10 / n, 1):.3f}) among {n} cells "
             f"({trained.seconds:.0f} s)"
         )
-        print(f"tensorboard --logdir {out}")
+        print(f"tensorboard --logdir {out}   # then open http://localhost:6006/{TAB}")
+        return 0
 
     return train
 
@@ -176,16 +191,17 @@ def commands(args: Sequence[str]) -> dict[str, Callable[..., Any]]:
     return {"train": _train(bases.get(name)), "embed": embed, "report": report, "query": query}
 
 
-def main(args: Sequence[str] | None = None) -> None:
-    """Run one command; without arguments, print the help."""
+def main(args: Sequence[str] | None = None) -> int | None:
+    """Run one command; without arguments, print the help. Returns its exit code."""
     given = sys.argv[1:] if args is None else list(args)
-    tyro.extras.subcommand_cli_from_dict(
+    code: int | None = tyro.extras.subcommand_cli_from_dict(
         commands(given),
         prog="python -m clip_align",
         description="Align single-cell states with marker proteins.",
         args=given or ["--help"],
         config=(FlagCreatePairsOff, AvoidSubcommands),
     )
+    return code
 
 
 def _note(line: str) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from einops import einsum
 from numpy.typing import ArrayLike, NDArray
 
 Floats = NDArray[np.float64]
@@ -64,7 +63,7 @@ def uniformity(x_nd: ArrayLike, weights_bn: Weights = None, *, t: float = 2.0) -
     total_b = np.zeros(len(weights_bn))
     for start in range(0, len(unit_nd), CHUNK_ROWS):
         rows = slice(start, start + CHUNK_ROWS)
-        gram_cn = einsum(unit_nd[rows], unit_nd, "c d, n d -> c n")
+        gram_cn = unit_nd[rows] @ unit_nd.T  # numpy's own einsum is ten times slower
         kernel_cn = np.exp(-t * np.clip(2.0 - 2.0 * gram_cn, 0.0, 4.0))
         own = np.arange(len(kernel_cn))
         kernel_cn[own, own + start] = 0.0
@@ -140,7 +139,7 @@ def _over(weights_bn: Weights, n: int, one: Callable[[Floats], float]) -> Floats
 
 
 def _moment_spectrum(x_nd: Floats, w_n: Floats) -> Floats:
-    moment_dd = einsum(x_nd * w_n[:, None], x_nd, "n d, n e -> d e")
+    moment_dd = (x_nd * w_n[:, None]).T @ x_nd
     spectrum_d: Floats = np.clip(np.linalg.eigvalsh(moment_dd), 0.0, None)
     return spectrum_d
 

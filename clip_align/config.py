@@ -12,8 +12,8 @@ from clip_align.augment import augmentations
 from clip_align.encoders import takes_missing
 from clip_align.losses import make_loss
 from clip_align.models import OPTIMIZED, ModelConfig, models
-from clip_align.monitor import selections
 from clip_align.seeding import seeded
+from clip_align.validation import selections
 from representations.errors import InputError
 from representations.family import Family
 

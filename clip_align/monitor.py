@@ -1,83 +1,151 @@
-"""What TensorBoard shows of a run: losses, retrieval on validation, temperature, spread."""
+"""What TensorBoard shows of a run: collapse first, beside the controls, in the same charts.
+
+A control is a run of its own below the run, ``control/<name>``, with the same tags: every tab
+then draws it into the chart of the run.
+"""
 
 from __future__ import annotations
 
-from functools import cached_property
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import torch
+import numpy as np
 
-from clip_align.collapse import effective_rank, rankme
-from clip_align.known import Known
-from clip_align.losses import Loss
-from clip_align.retrieval import pair_scores
-from representations.family import Family
+from clip_align.collapse_figures import CONFUSION, Figures
+from clip_align.monitor_layout import layout
+from clip_align.monitor_pictures import confusion_picture, spectrum_picture
+from clip_align.projector import write_projector
+from representations.errors import InputError
 
 if TYPE_CHECKING:
-    from clip_align.kinship import Kinship
-    from clip_align.models import DiffMapProteinCLIP
-    from clip_align.pairs import PairedCells
+    from matplotlib.figure import Figure
+    from torch.utils.tensorboard import SummaryWriter
 
-# Validation figures that may select an epoch: +1 where higher is better, -1 where lower is.
-selections: Family[float] = Family("validation figure")
-for _name in ("pair_accuracy", "recall@1", "recall@10", "mrr"):
-    selections.add(f"val/{_name}", 1.0)
-selections.add("val/loss", -1.0)
+    from clip_align.config import TrainConfig
+    from clip_align.validation import Judged, Validation
+
+CONTROL = "control"
+SHUFFLED_TRAINING = "shuffled_training"
+FINAL = ("pair_accuracy", "recall@10"), ("rankme_cell", "effective_rank_cell", "uniformity_cell")
+
+
+@dataclass(frozen=True, kw_only=True)
+class MonitorConfig:
+    """What is drawn beside the scalars."""
+
+    spectrum_every: int = 5
+    """Epochs between two pictures of the spectrum."""
+    projector_cells: int = 5000
+    """Points of the projector at most: half cells, half their marker profiles; 0 for none."""
+    shuffled_training: bool = False
+    """Train a second model on shuffled pairs first, as a control: twice the time."""
+
+    def __post_init__(self) -> None:
+        for name, least in (("spectrum_every", 1), ("projector_cells", 0)):
+            if getattr(self, name) < least:
+                raise InputError(f"monitor.{name}={getattr(self, name)}: choose {least} or more")
 
 
 class Monitor:
     """Event files in one folder, made at the first figure; a context manager that closes them."""
 
-    def __init__(self, folder: str | Path) -> None:
-        self.folder = Path(folder)
-
-    @cached_property
-    def _writer(self) -> Any:
-        from torch.utils.tensorboard import SummaryWriter
-
-        return SummaryWriter(str(self.folder))
+    def __init__(self, folder: str | Path, config: MonitorConfig | None = None) -> None:
+        self.folder, self.config = Path(folder), config or MonitorConfig()
+        self._writers: dict[str, SummaryWriter] = {}
 
     def __enter__(self) -> Monitor:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if "_writer" in vars(self):
-            self._writer.close()
+        for writer in self._writers.values():
+            writer.close()
 
-    def scalars(self, values: dict[str, float], epoch: int) -> None:
+    def scalars(self, values: Mapping[str, float], epoch: int, *, control: str = "") -> None:
         """Write one point for each tag, so that a reader sees it at once."""
+        writer = self._writer(control)
         for tag, value in values.items():
-            self._writer.add_scalar(tag, value, epoch)
-        self._writer.flush()
+            writer.add_scalar(tag, value, epoch)
+        writer.flush()
 
     def text(self, tag: str, text: str) -> None:
         """Write a block of Markdown."""
-        self._writer.add_text(tag, text)
+        self._writer().add_text(tag, text)
+
+    def epoch(self, scalars: Figures, judged: Judged, epoch: int) -> None:
+        """One epoch of a run and of its controls; every few epochs the spectrum."""
+        if "" not in self._writers:
+            self._summary(layout([*scalars, *judged.own]))
+        self.scalars(scalars, epoch)
+        for name, figures in judged.controls.items():
+            self.scalars(figures, epoch, control=name)
+        if epoch % self.config.spectrum_every == 0:
+            self._spectrum(judged, None, epoch)
+
+    def end(
+        self,
+        best: Judged,
+        validation: Validation,
+        config: TrainConfig,
+        epoch: int,
+        reasons: tuple[str, ...],
+    ) -> None:
+        """What is shown of the model that is kept: pictures, projector, settings with figures."""
+        self._spectrum(best, validation.random_init, epoch)
+        confused = {
+            name: {tag: value for tag, value in figures.items() if tag.startswith(f"{CONFUSION}/")}
+            for name, figures in {"run": best.own, **best.controls}.items()
+        }
+        if confused["run"]:
+            self._picture("collapse/siblings", confusion_picture(confused), epoch)
+        if most := self.config.projector_cells:
+            write_projector(self.folder, best, validation.pairs, validation.related, most)
+        self._hparams(config, best.own, epoch)
+        listed = "".join(f"- {reason}\n" for reason in reasons)
+        told = f"**Collapsed.**\n\n{listed}" if reasons else "No sign of collapse."
+        self.text("collapse/verdict", f"The model that is kept, of epoch {epoch + 1}: {told}")
+
+    def _writer(self, control: str = "") -> SummaryWriter:
+        from torch.utils.tensorboard import SummaryWriter
+
+        if control not in self._writers:
+            folder = self.folder / CONTROL / control if control else self.folder
+            self._writers[control] = SummaryWriter(str(folder))
+        return self._writers[control]
+
+    def _summary(self, summary: Any) -> None:
+        """One that ``SummaryWriter`` has no method for."""
+        file_writer: Any = self._writer().file_writer
+        file_writer.add_summary(summary)
+
+    def _spectrum(self, judged: Judged, start: Judged | None, epoch: int) -> None:
+        self._picture("collapse/spectrum", spectrum_picture(judged, start), epoch)
+
+    def _picture(self, tag: str, picture: Figure, epoch: int) -> None:
+        canvas: Any = picture.canvas
+        canvas.draw()
+        image_hwc = np.asarray(canvas.buffer_rgba())[..., :3]
+        self._writer().add_image(tag, image_hwc, epoch, dataformats="HWC")
+
+    def _hparams(self, config: TrainConfig, own: Figures, epoch: int) -> None:
+        from torch.utils.tensorboard.summary import hparams
+
+        val, collapse = FINAL
+        tags = [f"val/{name}" for name in val] + [f"collapse/{name}" for name in collapse]
+        final = {f"final/{tag.partition('/')[2]}": own[tag] for tag in tags if tag in own}
+        for summary in hparams(flat(asdict(config)), final):
+            self._summary(summary)
+        self.scalars(final, epoch)
 
 
-def validation_scalars(
-    model: DiffMapProteinCLIP,
-    validation: PairedCells,
-    loss: Loss,
-    kinship: Kinship | None = None,
-) -> dict[str, float]:
-    """Loss, retrieval over the full validation pool, and rank of both embeddings."""
-    cell_ne = model.embed_cells(validation.cell_nd)
-    marker_ne = model.embed_markers(validation.marker_nm)
-    scores = pair_scores(cell_ne @ marker_ne.T)
-    with torch.no_grad():
-        profile_nm = model.marker.standardise(validation.tensors()[1])
-        cell, marker = torch.from_numpy(cell_ne), torch.from_numpy(marker_ne)
-        known = Known.of(validation, profile_nm, kinship)
-        value = loss(known.aligned(cell, marker, model.temperature(cell))).item()
-    return {
-        "val/loss": value,
-        "val/pair_accuracy": float(scores.pair_accuracy_n.mean()),
-        "val/recall@1": float(scores.recall_n(1).mean()),
-        "val/recall@10": float(scores.recall_n(10).mean()),
-        "val/mrr": float(scores.reciprocal_rank_n.mean()),
-        "collapse/rankme_cell": float(rankme(cell_ne)[0]),
-        "collapse/rankme_marker": float(rankme(marker_ne)[0]),
-        "collapse/effective_rank_cell": float(effective_rank(cell_ne)[0]),
-    }
+def flat(options: Mapping[str, Any], above: str = "") -> dict[str, float | str | bool]:
+    """Nested options with dotted names; what is neither number nor text is told as text."""
+    found: dict[str, float | str | bool] = {}
+    for name, value in options.items():
+        if isinstance(value, Mapping):
+            found |= flat(value, f"{above}{name}.")
+        else:
+            plain = isinstance(value, bool | int | float | str)
+            found[f"{above}{name}"] = value if plain else str(value)
+    return found

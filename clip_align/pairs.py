@@ -6,7 +6,7 @@ Shapes: ``n`` pairs, ``d`` cell features, ``m`` markers, ``b`` pairs of a batch.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -43,6 +43,18 @@ class PairedCells:
 
     def __len__(self) -> int:
         return len(self.ids_n)
+
+    def take(self, rows: np.ndarray) -> PairedCells:
+        """Some of the pairs, in the order given."""
+        return PairedCells(
+            cell_nd=self.cell_nd[rows], marker_nm=self.marker_nm[rows], ids_n=self.ids_n[rows],
+            types_n=self.types_n[rows],
+        )  # fmt: skip
+
+    def dealt(self, seed: int) -> PairedCells:
+        """The same cells with the marker profiles dealt anew: a control that has no pairing."""
+        order = np.random.default_rng(seed).permutation(len(self))
+        return replace(self, marker_nm=self.marker_nm[order])
 
     def tensors(self) -> tuple[Tensor, Tensor]:
         """Both sides as float32 tensors."""

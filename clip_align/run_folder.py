@@ -9,18 +9,23 @@ from __future__ import annotations
 import json
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from clip_align import projector
 from clip_align.checkpoint import CONFIG, METRICS, MODEL, PANEL, REPRESENTATION
+from clip_align.monitor import CONTROL
 from representations.errors import InputError
 from representations.io import explained_disk_errors
 from representations.output import check_place
 from representations.saved import ARRAY_FILE, META_FILE
 
 EVENTS = "events.out.tfevents.*"
-TOP = (CONFIG, PANEL, MODEL, METRICS, REPRESENTATION, EVENTS)
+# What TensorBoard reads: of the run, of its controls, and of the projector.
+SHOWN = (EVENTS, f"{CONTROL}/*/{EVENTS}", *projector.FILES)
+COLLAPSED = "collapsed"
+TOP = (CONFIG, PANEL, MODEL, METRICS, REPRESENTATION, EVENTS, CONTROL, *projector.TOP)
 # config.json makes a folder a run: the first to go, the last to come.
 FILES = (CONFIG, PANEL, MODEL, METRICS, *(f"{REPRESENTATION}/{f}" for f in (META_FILE, ARRAY_FILE)))
 
@@ -73,18 +78,45 @@ def staged(out: Path) -> Iterator[Path]:
 def clear_run(folder: str | Path) -> None:
     """Remove what a run has written into ``folder``, ``config.json`` first; nothing else."""
     folder = Path(folder)
-    for path in (*(folder / file for file in FILES), *folder.glob(EVENTS)):
-        path.unlink(missing_ok=True)
-    with suppress(OSError):  # not there, or with files of the user's
-        (folder / REPRESENTATION).rmdir()
+    for file in (*FILES, *_shown(folder)):
+        (folder / file).unlink(missing_ok=True)
+        _remove_empty((folder / file).parent, folder)
+    for file in _shown(folder / COLLAPSED):
+        (folder / COLLAPSED / file).unlink()
+        _remove_empty((folder / COLLAPSED / file).parent, folder)
+
+
+def keep_collapsed(training: Path, out: Path) -> Path:
+    """Put what TensorBoard reads of a training that collapsed into ``collapsed``, below ``out``.
+
+    It shows what went wrong and is no run: a run in ``out`` stays, and the next run removes it.
+    """
+    for file in _shown(out / COLLAPSED):
+        (out / COLLAPSED / file).unlink()
+    _move(training, out / COLLAPSED, _shown(training))
+    return out / COLLAPSED
 
 
 def _put(training: Path, out: Path) -> None:
-    (out / REPRESENTATION).mkdir(exist_ok=True)
-    for path in training.glob(EVENTS):
-        path.replace(out / path.name)
-    for file in reversed(FILES):
-        (training / file).replace(out / file)
+    _move(training, out, [*_shown(training), *reversed(FILES)])
+
+
+def _move(training: Path, to: Path, files: Sequence[str]) -> None:
+    for file in files:
+        (to / file).parent.mkdir(parents=True, exist_ok=True)
+        (training / file).replace(to / file)
+
+
+def _shown(folder: Path) -> list[str]:
+    return [str(path.relative_to(folder)) for what in SHOWN for path in folder.glob(what)]
+
+
+def _remove_empty(folder: Path, top: Path) -> None:
+    """Remove a folder and those above it, below ``top``; not those with files of the user's."""
+    with suppress(OSError):
+        while folder != top:
+            folder.rmdir()
+            folder = folder.parent
 
 
 def _is_run(folder: Path) -> bool:

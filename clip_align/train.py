@@ -2,39 +2,46 @@
 
 from __future__ import annotations
 
-import copy
-import math
 import time
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from torch import Tensor, nn
-from tqdm.auto import tqdm
 
+from clip_align.collapse_detector import Collapse, CollapseError
+from clip_align.collapse_figures import Figures
 from clip_align.config import TrainConfig, check
+from clip_align.course import Course
 from clip_align.encoders import takes_missing
 from clip_align.kinship import Kinship
 from clip_align.losses import make_loss
 from clip_align.models import DiffMapProteinCLIP
-from clip_align.monitor import Monitor, selections, validation_scalars
+from clip_align.monitor import SHUFFLED_TRAINING, Monitor
 from clip_align.pairs import UNLABELLED, PairedCells
+from clip_align.related import Related
 from clip_align.seeding import seeded
 from clip_align.trainer import NonFiniteError, Trainer
+from clip_align.validation import Validation
 from representations.errors import InputError
 
-__all__ = ["NonFiniteError", "TrainConfig", "Trained", "similarity", "train"]
+__all__ = ["CollapseError", "NonFiniteError", "TrainConfig", "Trained", "similarity", "train"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Trained:
-    """A model at its best validation epoch, with the scalars of every epoch."""
+    """A model at its best validation epoch, with the scalars of every epoch.
+
+    ``controls`` are figures of the controls at that epoch, ``n_validation`` is the size of the
+    pool that chose it, ``collapse`` says when and why the training collapsed, None if it did not.
+    """
 
     model: DiffMapProteinCLIP
     best_epoch: int
-    history: tuple[dict[str, float], ...]
+    history: tuple[Figures, ...]
+    controls: Mapping[str, Figures]
     n_validation: int
     seconds: float
+    collapse: Collapse | None
 
 
 def train(
@@ -44,7 +51,9 @@ def train(
     *,
     kinship: Kinship | None = None,
     ancestry_mk: np.ndarray | None = None,
+    related: Related | None = None,
     monitor: Monitor | None = None,
+    fail_on_collapse: bool = False,
     progress: bool = True,
 ) -> Trained:
     """Fit ``config.model`` on ``pairs``; keep the epoch that is best on ``validation``.
@@ -53,20 +62,26 @@ def train(
     ----------
     pairs, validation
         Raw features; the model standardises them by ``pairs`` alone. ``validation`` is only read
-        to choose the epoch.
+        to choose the epoch, at most 4,096 of it (:class:`clip_align.validation.Validation`).
     kinship
         How related types are, for a loss that asks.
     ancestry_mk
         Which markers lie under which nodes of a hierarchy, for a model that reads it.
+    related
+        Lineages and siblings, whose figures are told one by one.
     monitor
-        Receives the scalars of each epoch (TensorBoard); None keeps them in the result only.
+        Receives the figures of each epoch (TensorBoard); None keeps them in the result only.
+    fail_on_collapse
+        End a training that collapses (:mod:`clip_align.collapse_detector`) where that is seen.
 
     Raises
     ------
     InputError
         Fewer than two pairs on a side, widths that differ, or what :func:`check` refuses.
     NonFiniteError
-        Before an update that would spread nan.
+        Before an update that would spread nan, or when an embedding is not finite.
+    CollapseError
+        The training collapsed and ``fail_on_collapse`` is set.
     """
     if len(pairs) < 2 or len(validation) < 2:
         raise InputError(
@@ -86,17 +101,24 @@ def train(
             f"marker_nm has missing values, and marker encoder {encoder!r} takes none: choose 'set'"
         )
     _check_labels(config, pairs, kinship)
+    started = time.perf_counter()
+    if monitor is not None and monitor.config.shuffled_training:
+        control = train(
+            pairs.dealt(config.seed), validation, config, kinship=kinship, related=related,
+            ancestry_mk=ancestry_mk, progress=progress,
+        )  # fmt: skip
+        for epoch, scalars in enumerate(control.history):
+            monitor.scalars(scalars, epoch, control=SHUFFLED_TRAINING)
     with seeded(config.seed):
-        trainer, started = Trainer(pairs, config, kinship, ancestry_mk), time.perf_counter()
-
-        def judge(model: DiffMapProteinCLIP) -> dict[str, float]:
-            return validation_scalars(model, validation, trainer.loss, kinship)
-
-        best_epoch, history = _best(trainer, judge, monitor, progress=progress)
-    trainer.model.eval()
+        trainer = Trainer(pairs, config, kinship, ancestry_mk)
+        pool = Validation(validation, trainer.loss, kinship, related)
+        pool.start(trainer.model)
+        course = Course(trainer, pool, monitor, fail_on_collapse=fail_on_collapse)
+        course.run(progress=progress)
     return Trained(
-        model=trainer.model, best_epoch=best_epoch, history=history,
-        n_validation=len(validation), seconds=time.perf_counter() - started,
+        model=trainer.model, best_epoch=course.best_epoch, history=tuple(course.history),
+        controls=course.best.controls, n_validation=len(pool.pairs),
+        seconds=time.perf_counter() - started, collapse=course.collapse,
     )  # fmt: skip
 
 
@@ -112,40 +134,6 @@ def _check_labels(config: TrainConfig, pairs: PairedCells, kinship: Kinship | No
         raise InputError(
             f"loss {config.loss!r} reads how related types are: give Cell Ontology ids of the types"
         )
-
-
-def _best(
-    trainer: Trainer,
-    judge: Callable[[DiffMapProteinCLIP], dict[str, float]],
-    monitor: Monitor | None,
-    *,
-    progress: bool,
-) -> tuple[int, tuple[dict[str, float], ...]]:
-    """Train until patience ends and go back to the best epoch; returns it, and every figure."""
-    config, history = trainer.config, []
-    sign = selections.get(config.monitor)
-    best_epoch, best_value, best_state = -1, -math.inf, _weights(trainer.model)
-    bar = tqdm(
-        range(config.epochs), desc="training", unit="epoch", leave=False,
-        disable=None if progress else True,
-    )  # fmt: skip
-    for epoch in bar:
-        scalars = trainer.epoch() | judge(trainer.model)
-        history.append(scalars)
-        if monitor is not None:
-            monitor.scalars(scalars, epoch)
-        figure = scalars[config.monitor]
-        bar.set_postfix({config.monitor: f"{figure:.3f}"})
-        if sign * figure > best_value:
-            best_epoch, best_value, best_state = epoch, sign * figure, _weights(trainer.model)
-        elif epoch - best_epoch >= config.patience:
-            break
-    trainer.model.load_state_dict(best_state)
-    return best_epoch, tuple(history)
-
-
-def _weights(model: nn.Module) -> dict[str, Tensor]:
-    return copy.deepcopy(model.state_dict())
 
 
 def similarity(model: DiffMapProteinCLIP, cell_nd: np.ndarray, marker_nm: np.ndarray) -> np.ndarray:

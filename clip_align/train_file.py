@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,7 +15,7 @@ from clip_align.checkpoint import Run, RunPanel, save_run, type_prototypes
 from clip_align.config import TrainConfig, check
 from clip_align.gating import GateReference
 from clip_align.holdout import check_share, hold_out
-from clip_align.kinship import Kinship, kinship
+from clip_align.kinship import kinship
 from clip_align.labels import cell_types, ontology_terms
 from clip_align.markers import (
     ancestry,
@@ -27,10 +27,11 @@ from clip_align.markers import (
 )
 from clip_align.markers.hierarchy import load_hierarchy
 from clip_align.markers.profile import View
-from clip_align.monitor import Monitor
+from clip_align.monitor import Monitor, MonitorConfig
 from clip_align.pairs import UNLABELLED, PairedCells
-from clip_align.run_folder import check_folder, staged
-from clip_align.train import NonFiniteError, Trained, train
+from clip_align.related import related
+from clip_align.run_folder import check_folder, keep_collapsed, staged
+from clip_align.train import CollapseError, NonFiniteError, Trained, train
 from representations import registry
 from representations.errors import InputError, naming
 from representations.keys import Obs, Obsm, Uns
@@ -49,6 +50,8 @@ class FileTraining:
     keep_panel_genes: bool = False
     validation_share: float = 0.15
     train: TrainConfig = field(default_factory=TrainConfig)
+    monitor: MonitorConfig = field(default_factory=MonitorConfig)
+    fail_on_collapse: bool = False
 
 
 def train_file(
@@ -94,6 +97,12 @@ def train_file(
     representation = registry.get(plan.representation)()
     with naming(data):
         representation.fit(clean[~held_n, ~clean.var_names.isin(exclude)])
+    terms = ontology_terms(clean)
+    if terms is None and not (cell_types(clean) == UNLABELLED).all():
+        say(
+            f'note: no obs["{Obs.CELL_TYPE_ONTOLOGY}"]: TensorBoard will show no lineages and no '
+            "siblings"
+        )
     known, held = (
         PairedCells(
             cell_nd=representation.transform(clean[rows]),
@@ -118,11 +127,17 @@ def train_file(
     nodes = markers_under(markers, plan.view) if plan.train.model.hierarchy else {}
     with staged(out) as folder:
         try:
-            with Monitor(folder) as monitor, one_thread():
+            with Monitor(folder, plan.monitor) as monitor, one_thread():
                 trained = train(
-                    known, held, plan.train, kinship=_kinship(clean),
-                    ancestry_mk=ancestry(markers, nodes), monitor=monitor, progress=progress,
+                    known, held, plan.train,
+                    kinship=None if terms is None else kinship(terms, load_hierarchy()),
+                    related=None if terms is None else related(terms, load_hierarchy()),
+                    ancestry_mk=ancestry(markers, nodes),
+                    monitor=monitor, fail_on_collapse=plan.fail_on_collapse, progress=progress,
                 )  # fmt: skip
+        except CollapseError:
+            keep_collapsed(folder, out)
+            raise
         except NonFiniteError as error:
             raise InputError(f"{data}: training stopped at {error}") from error
         embedding_ne = trained.model.embed_cells(known.cell_nd)
@@ -136,6 +151,8 @@ def train_file(
             gates=GateReference.of(known.marker_nm, seed=plan.train.seed),
         )
         save_run(folder, run, representation, _metrics(trained))
+    if trained.collapse is not None:
+        say(f"note: the training collapsed at {trained.collapse}")
     return trained
 
 
@@ -145,6 +162,8 @@ def _metrics(trained: Trained) -> dict[str, Any]:
         "epochs": len(trained.history),
         "seconds": round(trained.seconds, 3),
         "at_best_epoch": trained.history[trained.best_epoch],
+        "controls": dict(trained.controls),
+        "collapse": None if trained.collapse is None else asdict(trained.collapse),
     }
 
 
@@ -183,12 +202,6 @@ def _hold_out(clean: AnnData, plan: FileTraining) -> tuple[np.ndarray, str]:
         seed=plan.train.seed,
     )
     return held_n, "donor" if by_donor else "cell"
-
-
-def _kinship(clean: AnnData) -> Kinship | None:
-    """How related the types are, where the file has Cell Ontology ids."""
-    terms = ontology_terms(clean)
-    return None if terms is None else kinship(terms, load_hierarchy())
 
 
 def _source(data: str | Path, adata: AnnData) -> dict[str, Any]:

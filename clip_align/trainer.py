@@ -91,7 +91,7 @@ class Trainer:
         mined, told = None, {}
         if self.cache is not None:
             mined, mining = self.cache.mine(index_b, cell_be, marker_be)
-            told = {f"cache/{name}": value for name, value in asdict(mining).items()}
+            told = {f"train/cache_{name}": value for name, value in asdict(mining).items()}
         loss = self.loss(self.known.aligned(cell_be, marker_be, scale, index_b, mined))
         self.optimizer.zero_grad()
         self.fabric.backward(loss)

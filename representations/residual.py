@@ -27,7 +27,7 @@ class Residuals(Preprocessor):
         self, counts_nh: sp.csr_matrix, depth_n: np.ndarray, share_h: np.ndarray
     ) -> np.ndarray:
         mean_nh = np.outer(depth_n, share_h).astype(np.float32)
-        residual_nh = counts_nh.toarray() - mean_nh
+        residual_nh: np.ndarray = counts_nh.toarray() - mean_nh
         mean_nh += mean_nh**2 / THETA  # by now the variance
         np.sqrt(mean_nh, out=mean_nh)
         # a cell without counts expects none: its residuals are zero

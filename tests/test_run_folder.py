@@ -7,7 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from clip_align.run_folder import FILES, check_folder, clear_run, staged
+from clip_align.run_folder import (
+    COLLAPSED,
+    FILES,
+    check_folder,
+    clear_run,
+    keep_collapsed,
+    staged,
+)
 from representations.errors import InputError
 
 CONFIG = json.dumps({"train": {}, "cell_dim": 3})
@@ -99,3 +106,34 @@ def test_an_error_names_the_folder_the_user_gave(tmp_path: Path) -> None:
 
     with pytest.raises(InputError, match=f"^{tmp_path}/run: cannot be written$"):
         fail()
+
+
+def test_what_shows_a_collapse_is_kept_beside_a_run(tmp_path: Path) -> None:
+    out = fill(tmp_path / "run", "old")
+    before = contents(out)
+    shown = "events.out.tfevents.", "control/shuffled/events.out.tfevents."
+    for text in ("first", "second"):
+        training = fill(tmp_path / text, text)
+        (training / "control" / "shuffled").mkdir(parents=True)
+        (training / f"{shown[1]}{text}").write_text(text)
+        assert keep_collapsed(training, out) == out / COLLAPSED
+        kept = {f"{COLLAPSED}/{name}{text}": text for name in shown}
+        assert contents(out) == before | kept
+    (out / COLLAPSED / "notes.txt").write_text("mine")
+    check_folder(out, overwrite=True)
+    clear_run(out)
+    assert contents(out) == {f"{COLLAPSED}/notes.txt": "mine"}
+    check_folder(out, overwrite=False)
+
+
+def test_a_run_comes_with_what_tensorboard_shows_of_it(tmp_path: Path) -> None:
+    shown = ("control/random_init/events.out.tfevents.1", "projector_config.pbtxt",
+             "projector/tensors.tsv", "projector/metadata.tsv")  # fmt: skip
+    with staged(tmp_path / "run") as folder:
+        fill(folder, "new")
+        for name in shown:
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_text("new")
+    assert set(shown) < contents(tmp_path / "run").keys()
+    clear_run(tmp_path / "run")
+    assert list((tmp_path / "run").iterdir()) == []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import replace
 from functools import cache
 from typing import Any
@@ -15,12 +14,12 @@ from torch import Tensor, nn
 from clip_align.config import check
 from clip_align.losses import Aligned, make_loss
 from clip_align.models import ModelConfig, TowerConfig
-from clip_align.monitor import Monitor, selections, validation_scalars
 from clip_align.pairs import PairedCells, epoch_batches, epoch_steps
 from clip_align.retrieval import pair_scores
 from clip_align.seeding import seeded
 from clip_align.train import NonFiniteError, TrainConfig, Trained, similarity, train
 from clip_align.trainer import Trainer
+from clip_align.validation import Judged, Validation, selections
 from representations.errors import InputError
 
 TOWER = TowerConfig(width=48, depth=1, dropout=0.1)
@@ -58,6 +57,12 @@ def fit(config: TrainConfig = CONFIG, **sides: PairedCells) -> Trained:
 @cache
 def usual() -> Trained:
     return fit()
+
+
+def judged(accuracy: float) -> Judged:
+    empty = np.empty((0, 16))
+    own = {"val/pair_accuracy": accuracy}
+    return Judged(own=own, controls={}, cell_ne=empty, marker_ne=empty)
 
 
 def weights(trained: Trained) -> dict[str, Tensor]:
@@ -152,27 +157,24 @@ def test_the_model_returned_is_the_best_epoch(name: str) -> None:
     trained, validation = fit(config), planted(150, seed=1)
     figures = [scalars[name] * selections.get(name) for scalars in trained.history]
     assert trained.best_epoch == int(np.argmax(figures))
-    own = validation_scalars(trained.model, validation, make_loss("info_nce"))
+    own = Validation(validation, make_loss("info_nce")).judge(trained.model).own
     assert own[name] == trained.history[trained.best_epoch][name]
     assert not trained.model.training
 
 
 def test_training_stops_when_patience_ends_and_goes_back(monkeypatch: pytest.MonkeyPatch) -> None:
     figures = iter([0.1, 0.5, 0.3, 0.5, 0.4, 0.9])
-
-    def scripted(*_: object, **__: object) -> dict[str, float]:
-        return {"val/pair_accuracy": next(figures)}
-
-    monkeypatch.setattr("clip_align.train.validation_scalars", scripted)
+    monkeypatch.setattr(Validation, "start", lambda *_: None)
+    monkeypatch.setattr(Validation, "judge", lambda *_: judged(next(figures)))
     stopped = fit(replace(CONFIG, epochs=6, patience=3))
     assert (stopped.best_epoch, len(stopped.history)) == (1, 5)  # a tie is no improvement
     kept: list[dict[str, Tensor]] = []
 
-    def second(model: nn.Module, *_: object) -> dict[str, float]:
+    def second(_: Validation, model: nn.Module) -> Judged:
         kept.append({k: v.clone() for k, v in model.state_dict().items()})
-        return {"val/pair_accuracy": 0.0}
+        return judged(0.0)
 
-    monkeypatch.setattr("clip_align.train.validation_scalars", second)
+    monkeypatch.setattr(Validation, "judge", second)
     fit(replace(CONFIG, epochs=6, patience=3))
     assert all(torch.equal(kept[1][k], v) for k, v in weights(stopped).items())
     assert not all(torch.equal(kept[2][k], v) for k, v in weights(stopped).items())
@@ -312,40 +314,9 @@ def test_pairs_that_are_not_finite_or_not_paired_are_refused(value: float) -> No
         replace(pairs, types_n=pairs.types_n[:3])
 
 
-# what TensorBoard shows
-
-TAGS = {
-    "train/loss", "train/grad_norm", "train/logit_scale", "train/learning_rate",
-    "val/loss", "val/pair_accuracy", "val/recall@1", "val/recall@10", "val/mrr",
-    "collapse/rankme_cell", "collapse/rankme_marker", "collapse/effective_rank_cell",
-}  # fmt: skip
-
-
-def test_event_files_hold_the_fixed_tags(tmp_path: Any) -> None:
-    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-
-    logging.getLogger("tensorboard").setLevel(logging.ERROR)
-    with Monitor(tmp_path / "run") as monitor:
-        assert not (tmp_path / "run").exists()  # nothing before the first figure
-        trained = train(
-            planted(100, seed=0), planted(20, seed=1), replace(CONFIG, epochs=3),
-            monitor=monitor, progress=False,
-        )  # fmt: skip
-        monitor.text("run/config", "**markdown**")
-    events = EventAccumulator(str(tmp_path / "run"))
-    events.Reload()
-    assert set(events.Tags()["scalars"]) == TAGS
-    for tag in TAGS:
-        points = events.Scalars(tag)
-        assert [point.step for point in points] == [0, 1, 2]
-        told = [scalars[tag] for scalars in trained.history]
-        assert [point.value for point in points] == pytest.approx(told, rel=1e-5)
-    assert events.Tags()["tensors"] == ["run/config/text_summary"]
-
-
 def test_validation_loss_is_that_of_the_whole_pool() -> None:
     validation, model = planted(30, seed=4), usual().model
-    scalars = validation_scalars(model, validation, make_loss("info_nce"))
+    scalars = Validation(validation, make_loss("info_nce")).judge(model).own
     batch = Aligned(
         cell_be=torch.from_numpy(model.embed_cells(validation.cell_nd)),
         marker_be=torch.from_numpy(model.embed_markers(validation.marker_nm)),

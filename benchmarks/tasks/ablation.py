@@ -24,6 +24,7 @@ from clip_align.pairs import epoch_steps
 from clip_align.train import Trained
 
 PROTOCOL = 1
+CACHE = "train/cache_"
 
 
 @tasks.register("ablation")
@@ -72,9 +73,9 @@ def _cache_figures(trained: Trained, n: int) -> dict[str, MetricValue]:
     """Means over the last epoch of what the cache gave out."""
     last = trained.history[-1] if trained.history else {}
     return {
-        f"cache[{name.removeprefix('cache/')}]": MetricValue(
+        f"cache[{name.removeprefix(CACHE)}]": MetricValue(
             value=value, low=value, high=value, chance=None, n=n, pool=None
         )
         for name, value in last.items()
-        if name.startswith("cache/") and np.isfinite(value)
+        if name.startswith(CACHE) and np.isfinite(value)
     }

@@ -14,7 +14,6 @@ import pytest
 from anndata import AnnData
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-import clip_align.train
 from clip_align.checkpoint import CONFIG, METRICS, load_run
 from clip_align.config import bases
 from clip_align.embed import embed
@@ -22,6 +21,7 @@ from clip_align.losses.info_nce import InfoNCE
 from clip_align.markers import marker_genes
 from clip_align.models import OptimizedCLIPModule
 from clip_align.train_file import FileTraining, train_file
+from clip_align.validation import Judged, Validation
 from representations import registry
 from representations.errors import InputError
 from representations.keys import Obs, Obsm
@@ -39,7 +39,8 @@ def test_training_writes_a_run_that_says_what_it_saw(run: Path, data: Path) -> N
     events = {name for name in names if name.startswith("events.out.tfevents.")}
     assert len(events) == 1
     assert names - events == {
-        CONFIG, "panel.json", "model.safetensors", "representation", METRICS
+        CONFIG, "panel.json", "model.safetensors", "representation", METRICS, "control",
+        "projector", "projector_config.pbtxt",
     }  # fmt: skip
     loaded = load_run(run)
     told = loaded.provenance
@@ -95,7 +96,9 @@ def test_a_model_brings_its_own_defaults_and_options_change_them(
     embed(found, loaded, registry.load(tmp_path / "r" / "representation"))
     assert np.isfinite(found.obsm[Obsm.CLIP_CELL]).all()
     events = EventAccumulator(str(tmp_path / "r")).Reload()
-    assert {"cache/hits", "cache/false", "cache/age"} < set(events.Tags()["scalars"])
+    assert {"train/cache_hits", "train/cache_false", "train/cache_age"} < set(
+        events.Tags()["scalars"]
+    )
 
 
 def test_rna_view_diffmap_and_no_labels(cells: AnnData, tmp_path: Path) -> None:
@@ -130,18 +133,19 @@ def test_an_interrupted_training_leaves_what_was_there(
 ) -> None:
     shutil.copytree(run, tmp_path / "old")
     before = everything(tmp_path)
-    real = clip_align.train.validation_scalars
-    calls = iter(range(2))
+    real = Validation.judge
+    calls = iter(range(3))
 
-    def interrupt(*given: Any) -> dict[str, float]:
-        if next(calls):  # in the second epoch: event files are written by then
-            assert len(list(tmp_path.rglob("events.out.tfevents.*"))) == 2  # the old and the new
+    def interrupt(*given: Any) -> Judged:
+        if next(calls) == 2:  # in the second epoch: event files are written by then
+            # the old and the new, each beside two controls
+            assert len(list(tmp_path.rglob("events.out.tfevents.*"))) == 6
             raise error
         return real(*given)
 
     for folder in (tmp_path / "old", tmp_path / "new" / "deep"):
-        calls = iter(range(2))
-        monkeypatch.setattr("clip_align.train.validation_scalars", interrupt)
+        calls = iter(range(3))
+        monkeypatch.setattr(Validation, "judge", interrupt)
         with pytest.raises((KeyboardInterrupt, InputError)) as caught:
             train_file(data, folder, FileTraining(), overwrite=True, progress=False)
         if caught.type is InputError:
@@ -159,9 +163,9 @@ def test_overwriting_replaces_the_run_and_nothing_else(
     before = everything(folder)
     assert run_main("train", data, "-o", folder, *TINY, "--train.seed", "1", "--overwrite") == 0
     after = everything(folder)
-    events = {name for name in before | after if name.startswith("events.")}
-    assert len(events) == 2
-    assert len(events & after.keys()) == 1
+    events = {name for name in before | after if "events.out.tfevents." in name}
+    assert len(events) == 6  # of the run and two controls, before and after
+    assert len(events & after.keys()) == 3
     assert before.keys() - events == after.keys() - events
     same = {name for name in before if before[name] == after.get(name)}
     assert {"notes.txt", "representation/notes.txt"} <= same

@@ -1,0 +1,88 @@
+"""The order of TensorBoard's tab Custom Scalars: collapse first, everything else closed below."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from clip_align.collapse_figures import CONFUSION, LINEAGE, SIBLINGS
+
+if TYPE_CHECKING:
+    from tensorboard.compat.proto.summary_pb2 import Summary
+
+# The tab as an address opens it; smoothing would hide how fast a collapse came.
+TAB = "#custom_scalars&_smoothingWeight=0"
+
+# A tag that ends in a slash stands for all below it, in one chart.
+CATEGORIES: Mapping[str, Mapping[str, str]] = {
+    "Collapse: is it there? (each chart: run, random init, shuffled pairs)": {
+        "Signs of collapse: 0 is healthy": "collapse/signs",
+        "RankMe, cells: falls towards 1 in collapse": "collapse/rankme_cell",
+        "Uniformity, cells: rises to 0 in collapse": "collapse/uniformity_cell",
+        "Effective rank, cells: falls below 2 in collapse": "collapse/effective_rank_cell",
+        "Centred cosine within lineages: rises to 1 in collapse": f"collapse/{LINEAGE}",
+        "Centred cosine of siblings: rises to 1 in collapse": f"collapse/{SIBLINGS}",
+        "Sibling confusion: 0.5 is chance": f"collapse/{CONFUSION}",
+        "Modality gap: above 1 the sides are islands": "collapse/modality_gap",
+        "Alignment: squared distance of true pairs": "collapse/alignment",
+    },
+    "Collapse: marker side": {
+        "RankMe, markers": "collapse/rankme_marker",
+        "Uniformity, markers": "collapse/uniformity_marker",
+        "Effective rank, markers": "collapse/effective_rank_marker",
+    },
+    "Lineages and siblings one by one": {
+        "Centred cosine within each lineage": f"{LINEAGE}/",
+        "Centred cosine of each pair of siblings": f"{SIBLINGS}/",
+        "Confusion of each pair of siblings": f"{CONFUSION}/",
+    },
+    "Retrieval on validation": {
+        "Pair accuracy: 0.5 is chance": "val/pair_accuracy",
+        "Recall at 10": "val/recall@10",
+        "Recall at 1": "val/recall@1",
+        "Mean reciprocal rank": "val/mrr",
+        "Loss": "val/loss",
+    },
+    "Training": {
+        "Loss": "train/loss",
+        "Logit scale": "train/logit_scale",
+        "Gradient norm": "train/grad_norm",
+        "Learning rate": "train/learning_rate",
+    },
+    "Cache of hard negatives": {
+        "Hit rate": "train/cache_hits",
+        "False-negative rate": "train/cache_false",
+        "Age in steps": "train/cache_age",
+    },
+}
+OPEN = 1
+
+
+def layout(tags: Sequence[str]) -> Summary:
+    """The layout, with the charts for which there are ``tags``."""
+    from tensorboard.compat.proto import summary_pb2, tensor_pb2
+    from tensorboard.plugins.custom_scalar import layout_pb2, metadata
+
+    found = layout_pb2.Layout()
+    for number, (title, charts) in enumerate(CATEGORIES.items()):
+        here = {name: tag for name, tag in charts.items() if any(map(_matches(tag), tags))}
+        if here:
+            category = found.category.add(title=title, closed=number >= OPEN)
+            for name, tag in here.items():
+                category.chart.add(title=name).multiline.tag.append(_regex(tag))
+    # tensorboard's own way to write it asks for tensorflow
+    tensor = tensor_pb2.TensorProto(dtype="DT_STRING", string_val=[found.SerializeToString()])
+    value = summary_pb2.Summary.Value(
+        tag=metadata.CONFIG_SUMMARY_TAG, tensor=tensor, metadata=metadata.create_summary_metadata()
+    )
+    return summary_pb2.Summary(value=[value])
+
+
+def _regex(tag: str) -> str:
+    """TensorBoard matches from the start only: without an end recall@1 would draw recall@10."""
+    return f"^{re.escape(tag)}" + ("" if tag.endswith("/") else "$")
+
+
+def _matches(tag: str) -> Callable[[str], object]:
+    return re.compile(_regex(tag)).match
