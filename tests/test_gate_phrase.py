@@ -62,7 +62,7 @@ def test_every_spelling_of_a_state_is_that_state(data: st.DataObject) -> None:
         ("TCRab+ TCR γδ-", "TCR-ab+ TCR-gd-"),
         ("TCR Va7.2+ CCR7-", "TCR-Va7.2+ CD197-"),
         ("TCR-Va24-Ja18-IgD+", "TCR-Va24-Ja18- IgD+"),
-        ("CD51-CD61+", "CD51-CD61+"),
+        ("CD51-CD61+", "CD51/61+"),
         ("CD51- CD61+", "CD51- CD61+"),
         ("CD51 neg CD61+", "CD51- CD61+"),
         ("CD14loCD16+", "CD14lo CD16+"),
