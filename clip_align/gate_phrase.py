@@ -113,8 +113,8 @@ def _finder(view: View) -> Find:
 
     @cache
     def find(name: str) -> str | None:
-        if "+" in name or name != name.strip():
-            return None
+        if "+" in name or name != name.strip() or re.search(r"-\s", name):
+            return None  # a hyphen before a space is a state: CD51- CD61+
         found = look_up(name)
         # What a vendor writes behind a name (CD3-16) would be a marker here: none is taken off.
         joined = re.sub(r"[\s-]", "", name)
