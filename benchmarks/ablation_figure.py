@@ -143,6 +143,8 @@ def _references(ax: Axes, table: pd.DataFrame, metric: str) -> None:
         row = ridge.loc[metric]
         if low - reach < row["high"] and row["low"] < high + reach / 4:
             ax.axvspan(row["low"], row["high"], color=COLOURS["ridge"], alpha=0.2, lw=0, zorder=0)
+            margin = 0.02 * reach
+            ax.set_xlim(min(low, row["low"] - margin), max(high, row["high"] + margin))
     chance = table.loc[table["metric"] == metric, "chance"].dropna()
     if len(chance) and low - 0.2 * reach < chance.mean() < high:
         ax.axvline(chance.mean(), color=CHANCE, lw=1.2, ls=(0, (4, 3)), zorder=1)
