@@ -29,6 +29,7 @@ from clip_align.models import models
 from clip_align.monitor import Monitor, MonitorConfig
 from clip_align.pairs import PairedCells
 from clip_align.related import related
+from clip_align.thinning import THINNING
 from clip_align.train import Trained, similarity
 from representations.errors import InputError
 from representations.threads import one_thread
@@ -103,6 +104,8 @@ class AlignmentTask:
         if key not in self._models:
             plan = self.plan(row)
             known, held = self.cells.known_pairs(row.representation, setting)
+            if plan.train.augmentation == THINNING:
+                known = self.cells.with_copies(known, row.representation, setting, plan.train)
             fit = controls.get(plan.control)
             with self._monitor(row) as monitor, one_thread():
                 self._models[key] = fit(

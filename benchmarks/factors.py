@@ -17,7 +17,7 @@ from representations.family import Family
 
 Fields = Mapping[str, Any]
 # What is not there yet is left out, and is a row as soon as it is.
-MARKER_ENCODERS = ("mlp", "set", "hierarchy")
+MARKER_ENCODERS = ("mlp", "set")
 AUGMENTATIONS = (
     ("none", 0.0), ("gaussian", 0.1), ("gaussian", 0.3), ("dropout", 0.2), ("masking", 0.2),
     ("thinning", 0.2),
@@ -96,6 +96,16 @@ _add(
     },
 )
 _add("head", "projection head", {name: _towers(head=name) for name in ("linear", "mlp", "skip")})
+_add(
+    "members",
+    "towers a side that count together",
+    {str(k or 1): _train(model__members=k) for k in (None, 2, 4)},
+)
+_add(
+    "hierarchy",
+    "marker tower reads the hierarchy",
+    {name: _train(model__hierarchy=on) for name, on in (("no", None), ("yes", True))},
+)
 _add("embed_dim", "embedding dimensions", _numbers("model.embed_dim", 32, 64, 128, 256, 512))
 _add(
     "loss",
@@ -134,6 +144,12 @@ _add(
     "negatives",
     "cache: hard negatives of a pair",
     _numbers("model.cache.negatives", 4, 16, 64),
+    (OPTIMIZED.name,),
+)
+_add(
+    "mined_weight",
+    "cache: how many negatives of the batch a mined one counts as",
+    {"by chance": _cache(weight=0.0), "1": _cache(weight=1.0)},
     (OPTIMIZED.name,),
 )
 _add("control", "control", {name: {"control": name} for name in ("random_init", "shuffled_pairs")})

@@ -19,9 +19,11 @@ from benchmarks.integration import PARTS, Part, integrated
 from benchmarks.pools import Pools, full_pool, seeded_pools
 from benchmarks.setting import INTEGRATED, Setting
 from benchmarks.splits import Split, split
+from clip_align.config import TrainConfig
 from clip_align.markers import available_markers, load_panel, marker_genes, marker_profile
 from clip_align.markers.profile import View
 from clip_align.pairs import PairedCells, match_moments
+from clip_align.thinned_pairs import with_copies
 from representations import registry
 from representations.base import Representation
 from representations.keys import Obs
@@ -149,6 +151,13 @@ class TaskCells:
             self._known[key] = self._pairs(adata, features_nd)
             assert_no_leak(self._known[key].ids_n, self._unseen, what=f"the {part} pairs")
         return self._known[key]
+
+    def with_copies(
+        self, pairs: PairedCells, representation: str, setting: Setting, config: TrainConfig
+    ) -> PairedCells:
+        """Training pairs with features of thinned copies of their cells."""
+        shown = self.shown(self.part("train"), setting.panel_genes)
+        return with_copies(pairs, shown, self.features(representation, setting), config)
 
     def test_pairs(self, representation: str, setting: Setting) -> PairedCells:
         """Test pairs as a setting has them, on the scale of the training cells.

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from clip_align.thinning import THINNING
 from representations.family import Family
 
 Augmentation = Callable[[Tensor, float], Tensor]
@@ -32,6 +33,12 @@ def dropout(x_bd: Tensor, strength: float) -> Tensor:
     Srivastava 2014. A dropped value is zero, which is the training mean.
     """
     return torch.nn.functional.dropout(x_bd, p=strength)
+
+
+@augmentations.register(THINNING)
+def thinning(x_bd: Tensor, strength: float) -> Tensor:
+    """Leave what is there: it is already made of thinned counts (:mod:`clip_align.thinning`)."""
+    return dropout(x_bd, 0.0 if 0 <= strength <= 1 else strength)
 
 
 @augmentations.register("masking")

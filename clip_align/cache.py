@@ -32,24 +32,31 @@ class CacheConfig:
     size: int = 8192
     """Places; never more than there are distinct training pairs."""
     negatives: int = 16
-    """Hard negatives of each pair."""
+    """Hard negatives of each pair; with 0 there is no cache."""
     renewed: int = 8
     """A pair's list is searched anew once in so many of its batches."""
     spared: Spared = "alike"
     """Who is no negative: equal marker profiles; those alike too; or all of the type (labels)."""
     weight: float = 1.0
-    """A mined negative counts as so many of the batch."""
+    """A mined negative counts as so many of the batch; 0: as often as a batch would draw it."""
     likeness: float = 0.9
     """Cosine of standardised profiles from which two are alike."""
     search: str = "faiss"
     """Search by name."""
 
-    def __post_init__(self) -> None:
-        for name in ("size", "negatives", "renewed"):
-            if getattr(self, name) < 1:
-                raise InputError(f"cache.{name}={getattr(self, name)}: choose 1 or more")
+    def check(self) -> None:
+        """Refuse what makes no cache.
+
+        Raises
+        ------
+        InputError
+            A number out of its range, or a search that is not known.
+        """
+        for name, least in (("size", 1), ("negatives", 0), ("renewed", 1), ("weight", 0)):
+            if not getattr(self, name) >= least:
+                raise InputError(f"model.cache.{name}={getattr(self, name)}: {least} at least")
         if not -1 < self.likeness <= 1:
-            raise InputError(f"cache.likeness={self.likeness}: a cosine above -1, 1 at most")
+            raise InputError(f"model.cache.likeness={self.likeness}: a cosine above -1, 1 at most")
         searches.get(self.search)
 
 
@@ -80,6 +87,7 @@ class NegativeCache(nn.Module):
     def __init__(self, known: Known, embed_dim: int, config: CacheConfig | None = None) -> None:
         super().__init__()
         self.config = config or CacheConfig()
+        self.config.check()
         unit_nm, group_n = known.profile_nm.unique(dim=0, return_inverse=True)
         n, n_distinct = len(known.type_n), len(unit_nm)
         self.size = min(self.config.size, n_distinct)
@@ -145,7 +153,7 @@ class NegativeCache(nn.Module):
             marker_bhe=entry_bh2e[..., : self.embed_dim],
             cell_bhe=entry_bh2e[..., self.embed_dim :],
             there_bh=there_bh,
-            weight=self.config.weight,
+            weight=self._weight(len(index_b)),
         )
         type_bh, own_b1 = self.type_n[row_bh][there_bh], self.type_n[index_b][:, None]
         own = own_b1.expand_as(row_bh)[there_bh]
@@ -156,6 +164,10 @@ class NegativeCache(nn.Module):
             stale=stale,
         )
         return (mined if there_bh.any() else None), told
+
+    def _weight(self, b: int) -> float:
+        """Of a mined negative: with no weight given, the chance that a batch holds it."""
+        return self.config.weight or min(1.0, (b - 1) / max(len(self.type_n) - 1, 1))
 
     def allowed(self, index_b: Tensor) -> Tensor:
         """Which places hold a negative of each pair, ``(b, s)``."""

@@ -162,7 +162,7 @@ def load_run(folder: str | Path) -> Run:
             model = kind(config.cell_dim, config.marker_dim, config.train.model, ancestry_mk)
     except (InputError, RuntimeError, MemoryError) as error:
         raise InputError(f"{folder / CONFIG}: {_line(error)}") from error
-    shape = (len(panel.types), config.train.model.embed_dim)
+    shape = (len(panel.types), config.train.model.out_dim)
     prototypes_te, gates = _load_weights(folder / MODEL, model, shape)
     return Run(
         config=config.train,

@@ -88,6 +88,8 @@ def check(config: TrainConfig) -> None:
             (f"model.{name}.depth", tower.depth, 0, math.inf),
             (f"model.{name}.dropout", tower.dropout, 0, 1 - 1e-6),
         ]
+    if model.members is not None:
+        ranges.append(("model.members", model.members, 1, 64))
     if config.panel_dropout is not None:
         ranges.append(("panel_dropout", config.panel_dropout, 0, 1))
     for name, value, low, high in ranges:
@@ -98,6 +100,8 @@ def check(config: TrainConfig) -> None:
             f"panel_dropout={config.panel_dropout}: marker encoder {model.marker.encoder!r} needs "
             "every marker; choose 'set' or leave it out"
         )
+    if model.cache is not None:
+        model.cache.check()
     make_loss(config.loss, config.loss_options)
     augment = augmentations.get(config.augmentation)
     selections.get(config.monitor)

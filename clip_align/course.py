@@ -79,7 +79,7 @@ class Course:
             raise CollapseError(self.collapse)
 
     def _reasons(self, judged: Judged) -> tuple[str, ...]:
-        start, e = self.pool.random_init, self.trainer.config.model.embed_dim
+        start, e = self.pool.random_init, self.trainer.config.model.out_dim
         return collapse_reasons(judged.own, start.own if start else None, embed_dim=e)
 
 

@@ -6,6 +6,7 @@ Shapes: ``b`` cells of a batch, ``d`` cell features, ``m`` markers, ``e`` embedd
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Literal, cast
 
 import numpy as np
@@ -18,6 +19,7 @@ from clip_align.encoders import encoders
 from clip_align.heads import heads
 from clip_align.hierarchy_means import HierarchyMeans
 from clip_align.known import Known
+from clip_align.members import joined
 from clip_align.pairs import column_mean, column_spread
 from clip_align.temperature import temperatures
 from representations.errors import InputError
@@ -64,6 +66,13 @@ class ModelConfig:
     """Hard negatives from past steps; none where there is none."""
     hierarchy: bool | None = None
     """Marker tower reads means over related markers too: those under a node of the hierarchy."""
+    members: int | None = None
+    """Towers a side that learn by themselves and count together; one where none is said."""
+
+    @property
+    def out_dim(self) -> int:
+        """Dimensions of an embedding: of all members together."""
+        return self.embed_dim * (self.members or 1)
 
 
 class Standardiser(nn.Module):
@@ -96,7 +105,7 @@ class Standardiser(nn.Module):
         return (x_bd - self.mean_d) / self.scale_d
 
 
-class Tower(nn.Module):
+class Projection(nn.Module):
     """Encoder, head, unit sphere; ``ancestry_dk`` says which columns have what in common."""
 
     def __init__(
@@ -107,7 +116,6 @@ class Tower(nn.Module):
         ancestry_dk: np.ndarray | None = None,
     ) -> None:
         super().__init__()
-        self.standardise = Standardiser(in_dim, config.scaling)
         self.widen = nn.Identity() if ancestry_dk is None else HierarchyMeans(ancestry_dk)
         more = 0 if ancestry_dk is None else ancestry_dk.shape[1]
         self.encoder = encoders.get(config.encoder)(
@@ -118,6 +126,43 @@ class Tower(nn.Module):
     def forward(self, x_bd: Tensor) -> Tensor:
         """Unit vectors ``(b, e)`` of standardised input."""
         return F.normalize(self.head(self.encoder(self.widen(x_bd))), dim=-1)
+
+
+class Tower(Projection):
+    """A projection with the scale of its training rows."""
+
+    def __init__(
+        self,
+        in_dim: int,
+        embed_dim: int,
+        config: TowerConfig,
+        ancestry_dk: np.ndarray | None = None,
+    ) -> None:
+        super().__init__(in_dim, embed_dim, config, ancestry_dk)
+        self.standardise = Standardiser(in_dim, config.scaling)
+
+
+class Towers(nn.Module):
+    """Several projections of one side, as :mod:`clip_align.members` joins them."""
+
+    def __init__(
+        self,
+        in_dim: int,
+        embed_dim: int,
+        config: TowerConfig,
+        ancestry_dk: np.ndarray | None = None,
+        *,
+        members: int,
+    ) -> None:
+        super().__init__()
+        self.standardise = Standardiser(in_dim, config.scaling)
+        self.members = nn.ModuleList(
+            Projection(in_dim, embed_dim, config, ancestry_dk) for _ in range(members)
+        )
+
+    def forward(self, x_bd: Tensor) -> Tensor:
+        """Unit vectors ``(b, k e)`` of standardised input."""
+        return joined([member(x_bd) for member in self.members])
 
 
 models: Family[type[DiffMapProteinCLIP]] = Family("model")
@@ -141,17 +186,21 @@ class DiffMapProteinCLIP(nn.Module):
         super().__init__()
         self.config = config or ModelConfig()
         self.cell_dim, self.marker_dim = cell_dim, marker_dim
-        self.cell = Tower(cell_dim, self.config.embed_dim, self.config.cell)
-        above_mk = _above(self.config, marker_dim, ancestry_mk)
-        self.marker = Tower(marker_dim, self.config.embed_dim, self.config.marker, above_mk)
+        above_mk, e = _above(self.config, marker_dim, ancestry_mk), self.config.embed_dim
+        k = self.config.members
+        side = Tower if k is None else partial(Towers, members=k)
+        self.cell = side(cell_dim, e, self.config.cell)
+        self.marker = side(marker_dim, e, self.config.marker, above_mk)
         self.temperature = temperatures.get(self.config.temperature)(
-            self.config.initial_temperature, self.config.embed_dim
+            self.config.initial_temperature, self.config.out_dim
         )
 
     def cache_for(self, known: Known) -> NegativeCache | None:
         """An empty cache over training pairs, for a model that keeps one."""
         config = self.config.cache
-        return None if config is None else NegativeCache(known, self.config.embed_dim, config)
+        if config is None or config.negatives == 0:
+            return None
+        return NegativeCache(known, self.config.out_dim, config)
 
     def standardise(self, cell_bd: Tensor, marker_bm: Tensor) -> tuple[Tensor, Tensor]:
         """Both inputs in training units, before augmentation."""
@@ -198,7 +247,7 @@ OPTIMIZED = ModelConfig(
     cell=TowerConfig(scaling="global", head="skip"),
     marker=TowerConfig(head="skip"),
     temperature="adaptive",
-    cache=CacheConfig(),
+    cache=CacheConfig(weight=0.0),
 )
 
 
@@ -215,7 +264,7 @@ def _above(
     return ancestry_mk
 
 
-def _embed(tower: Tower, x_nd: np.ndarray) -> np.ndarray:
+def _embed(tower: Tower | Towers, x_nd: np.ndarray) -> np.ndarray:
     was_training = tower.training
     tower.eval()
     device = tower.standardise.mean_d.device

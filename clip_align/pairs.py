@@ -23,6 +23,7 @@ class PairedCells:
 
     ``types_n`` are labels for reports and prototypes; no plain loss reads them. A cell without a
     label is ``UNLABELLED``. With ``missing``, NaN in ``marker_nm`` is a marker not measured.
+    ``copies_vnd`` are features of ``v`` thinned copies of each cell, for training.
     """
 
     cell_nd: np.ndarray
@@ -30,6 +31,7 @@ class PairedCells:
     ids_n: np.ndarray
     types_n: np.ndarray
     missing: bool = False
+    copies_vnd: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         lengths = {len(self.cell_nd), len(self.marker_nm), len(self.ids_n), len(self.types_n)}
@@ -40,15 +42,20 @@ class PairedCells:
             absent = np.isnan(values) if self.missing and name == "marker_nm" else False
             if not (np.isfinite(values) | absent).all():
                 raise InputError(f"{name} holds nan or infinite values")
+        if self.copies_vnd is not None and self.copies_vnd.shape[1:] != self.cell_nd.shape:
+            raise InputError(
+                f"copies of shape {self.copies_vnd.shape} for cells of {self.cell_nd.shape}"
+            )
 
     def __len__(self) -> int:
         return len(self.ids_n)
 
     def take(self, rows: np.ndarray) -> PairedCells:
         """Some of the pairs, in the order given."""
-        return PairedCells(
-            cell_nd=self.cell_nd[rows], marker_nm=self.marker_nm[rows], ids_n=self.ids_n[rows],
-            types_n=self.types_n[rows],
+        copies_vnd = None if self.copies_vnd is None else self.copies_vnd[:, rows]
+        return replace(
+            self, cell_nd=self.cell_nd[rows], marker_nm=self.marker_nm[rows],
+            ids_n=self.ids_n[rows], types_n=self.types_n[rows], copies_vnd=copies_vnd,
         )  # fmt: skip
 
     def dealt(self, seed: int) -> PairedCells:

@@ -31,6 +31,8 @@ from clip_align.monitor import Monitor, MonitorConfig
 from clip_align.pairs import UNLABELLED, PairedCells
 from clip_align.related import related
 from clip_align.run_folder import check_folder, keep_collapsed, staged
+from clip_align.thinned_pairs import with_copies
+from clip_align.thinning import THINNING
 from clip_align.train import CollapseError, NonFiniteError, Trained, train
 from representations import registry
 from representations.errors import InputError, naming
@@ -112,6 +114,9 @@ def train_file(
         )
         for rows in (~held_n, held_n)
     )
+    if plan.train.augmentation == THINNING:
+        shown = clean[~held_n, ~clean.var_names.isin(exclude)]
+        known = with_copies(known, shown, representation, plan.train)
     provenance = {
         **_source(data, adata),
         "n_cells": clean.n_obs,

@@ -20,9 +20,12 @@ from clip_align.config import TrainConfig
 from clip_align.kinship import Kinship
 from clip_align.known import Known
 from clip_align.losses import make_loss
+from clip_align.members import mean_loss
 from clip_align.models import models
 from clip_align.pairs import PairedCells, epoch_batches, epoch_steps
 from clip_align.panel_dropout import panel_dropout
+from clip_align.thinning import THINNING, any_copy
+from representations.errors import InputError
 
 
 class NonFiniteError(RuntimeError):
@@ -71,6 +74,7 @@ class Trainer:
         )
         self.augment = augmentations.get(config.augmentation)
         self.hide = panel_dropout(config, self.marker_nm)
+        self.copies_vnd = _copies(pairs, config)
         self.step = 0
 
     def epoch(self) -> dict[str, float]:
@@ -81,10 +85,15 @@ class Trainer:
         means = {str(name): float(value) for name, value in steps.mean().dropna().items()}
         return means | {"train/learning_rate": float(self.schedule.get_last_lr()[0])}
 
+    def _cells(self, index_b: Tensor) -> Tensor:
+        if self.copies_vnd is None:
+            return self.cell_nd[index_b]
+        return any_copy(self.cell_nd, self.copies_vnd, index_b)
+
     def update(self, index_b: Tensor) -> dict[str, float]:
         """One step; returns figures of it."""
         shown_bm = self.hide(self.marker_nm[index_b])
-        cell_bd, marker_bm = self.model.standardise(self.cell_nd[index_b], shown_bm)
+        cell_bd, marker_bm = self.model.standardise(self._cells(index_b), shown_bm)
         cell_bd = self.augment(cell_bd, self.config.augmentation_strength)
         cell_be, marker_be = self.module(cell_bd, marker_bm)
         scale = self.model.temperature(cell_be)
@@ -92,7 +101,8 @@ class Trainer:
         if self.cache is not None:
             mined, mining = self.cache.mine(index_b, cell_be, marker_be)
             told = {f"train/cache_{name}": value for name, value in asdict(mining).items()}
-        loss = self.loss(self.known.aligned(cell_be, marker_be, scale, index_b, mined))
+        aligned = self.known.aligned(cell_be, marker_be, scale, index_b, mined)
+        loss = mean_loss(self.loss, aligned, self.config.model.members)
         self.optimizer.zero_grad()
         self.fabric.backward(loss)
         norm = nn.utils.clip_grad_norm_(self.parameters, self.config.max_grad_norm)
@@ -112,3 +122,12 @@ class Trainer:
             "train/grad_norm": norm.item(),
             "train/logit_scale": scale.mean().item(),
         }
+
+
+def _copies(pairs: PairedCells, config: TrainConfig) -> Tensor | None:
+    """Thinned copies of the cells, where they are asked for."""
+    if config.augmentation != THINNING:
+        return None
+    if pairs.copies_vnd is None:
+        raise InputError("augmentation 'thinning' reads copies of the pairs, which have none")
+    return torch.from_numpy(np.ascontiguousarray(pairs.copies_vnd, np.float32))

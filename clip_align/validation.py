@@ -20,6 +20,7 @@ from clip_align.collapse_figures import Figures, collapse_figures, sibling_confu
 from clip_align.kinship import Kinship
 from clip_align.known import Known
 from clip_align.losses import Loss
+from clip_align.members import mean_loss
 from clip_align.models import DiffMapProteinCLIP
 from clip_align.pairs import PairedCells
 from clip_align.related import Related
@@ -105,7 +106,8 @@ class Validation:
         profile_nm = model.marker.standardise(self.pairs.tensors()[1])
         known = Known.of(self.pairs, profile_nm, self.kinship)
         cell, marker = torch.from_numpy(cell_ne), torch.from_numpy(marker_ne)
-        return float(self.loss(known.aligned(cell, marker, model.temperature(cell))))
+        aligned = known.aligned(cell, marker, model.temperature(cell))
+        return float(mean_loss(self.loss, aligned, model.config.members))
 
 
 def _retrieval(sim_nn: np.ndarray) -> Figures:

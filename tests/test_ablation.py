@@ -20,7 +20,9 @@ from benchmarks.suites import suites
 from benchmarks.tasks.ablation import Ablation
 from benchmarks.tidy import tidy
 from clip_align.config import bases
+from clip_align.kinship import kinship
 from clip_align.losses import options_of
+from clip_align.markers.hierarchy import load_hierarchy
 from clip_align.models import OPTIMIZED, ModelConfig
 from clip_align.pairs import PairedCells
 from clip_align.seeding import seeded
@@ -82,7 +84,9 @@ def test_controls_learn_nothing_of_the_pairs(task):
 def test_random_init_is_where_the_training_starts(task):
     known, _ = task.cells.known_pairs("X_pca", setting_of(row(PLAIN)))
     with seeded(0):
-        start = Trainer(known, task.plan(row(PLAIN)).train, task._kinship).model.eval()
+        start = Trainer(
+            known, task.plan(row(PLAIN)).train, kinship(task._terms, load_hierarchy())
+        ).model.eval()
     control = task._trained(row(PLAIN, control="random_init"), setting_of(row(PLAIN))).model
     assert np.array_equal(control.embed_cells(known.cell_nd), start.embed_cells(known.cell_nd))
 

@@ -202,10 +202,10 @@ def test_a_cache_repeats_itself_and_resumes() -> None:
 
 
 def test_what_cannot_be_a_cache_is_one_line() -> None:
-    for field in ("size", "negatives", "renewed"):
-        with pytest.raises(InputError, match=f"cache.{field}=0"):
-            CacheConfig(**{field: 0})
+    for field in ("size", "negatives", "renewed", "weight"):
+        with pytest.raises(InputError, match=f"cache.{field}=-1"):
+            CacheConfig(**{field: -1}).check()
     with pytest.raises(InputError, match="a cosine above -1"):
-        CacheConfig(likeness=2.0)
+        CacheConfig(likeness=2.0).check()
     with pytest.raises(InputError, match="did you mean 'faiss'"):
-        CacheConfig(search="fais")
+        CacheConfig(search="fais").check()

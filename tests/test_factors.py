@@ -36,12 +36,13 @@ BASE_LEVELS = {
     "DiffMapProteinCLIP": {"head": "linear", "loss": "info_nce", "temperature": "learned"},
     "OptimizedCLIPModule": {
         "head": "skip", "loss": "hard_negative", "temperature": "adaptive", "cache": "alike",
-        "negatives": "16",
+        "negatives": "16", "mined_weight": "by chance",
     },
 }  # fmt: skip
 SHARED = {
     "batch_size": "1024", "learning_rate": "1e-3", "encoder": "mlp-2", "marker_encoder": "mlp",
     "embed_dim": "128", "augmentation": "gaussian-0.3",
+    "members": "1", "hierarchy": "no",
 }  # fmt: skip
 
 

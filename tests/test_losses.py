@@ -203,6 +203,19 @@ def test_mined_negatives_make_a_loss_larger_and_empty_places_do_not(name: str) -
     assert loss(replace(batch, mined=copies)).item() > without
 
 
+def test_a_mined_negative_of_weight_two_is_one_given_twice(name: str) -> None:
+    batch, loss = aligned(6, h=3), make_loss(name)
+    assert batch.mined is not None
+    twice = Mined(
+        marker_bhe=batch.mined.marker_bhe.repeat(1, 2, 1),
+        cell_bhe=batch.mined.cell_bhe.repeat(1, 2, 1), there_bh=batch.mined.there_bh.repeat(1, 2),
+    )  # fmt: skip
+    double = replace(batch, mined=replace(batch.mined, weight=2.0))
+    expected = loss(replace(batch, mined=twice)).item()
+    assert loss(double).item() == pytest.approx(expected, rel=1e-5)
+    assert loss(batch).item() < expected
+
+
 @pytest.mark.parametrize(
     ("name", "options"),
     [

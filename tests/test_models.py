@@ -210,7 +210,7 @@ def test_augmentations_keep_shape_and_input_and_vanish_at_no_strength(name: str)
     with seeded(0):
         assert augment(x_bd, 0.3).shape == x_bd.shape
         assert torch.equal(augment(x_bd, 0.0), x_bd)
-        assert (name == "none") == torch.equal(augment(x_bd, 0.3), x_bd)
+        assert (name in ("none", "thinning")) == torch.equal(augment(x_bd, 0.3), x_bd)
     assert torch.equal(x_bd, kept)
     with seeded(1):
         first = augment(x_bd, 0.3)

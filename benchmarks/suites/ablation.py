@@ -14,7 +14,8 @@ FEATURES = ("X_pca", "X_diffmap")  # of the base, and beside it
 BASELINES = ("ridge", "cca", "knn")
 AXES = (
     *("batch_size", "learning_rate", "encoder", "marker_encoder", "head", "embed_dim"),
-    *("loss", "augmentation", "temperature", "cache", "negatives", "control"),
+    *("loss", "augmentation", "temperature", "members", "hierarchy"),
+    *("cache", "negatives", "mined_weight", "control"),
 )
 QUICK = ("head", "temperature", "control")
 

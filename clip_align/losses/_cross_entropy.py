@@ -28,6 +28,16 @@ def both_ways(aligned: Aligned) -> tuple[Tensor, Tensor]:
     return torch.cat([ahead_bn, ahead_bh], dim=1), torch.cat([back_bn, back_bh], dim=1)
 
 
+def log_mass(aligned: Aligned) -> Tensor:
+    """Logarithm of how many negatives each column of :func:`both_ways` counts as, ``(b + h,)``."""
+    mined, b = aligned.mined, len(aligned.cell_be)
+    extra = 0 if mined is None else mined.there_bh.shape[1]
+    weight = 1.0 if mined is None else mined.weight
+    log_mass_n = aligned.cell_be.new_zeros(b + extra)
+    log_mass_n[b:] = math.log(weight)
+    return log_mass_n
+
+
 def cross_entropy(aligned: Aligned, target_bc: Tensor) -> Tensor:
     """Mean of both directions; rows of the target sum to one over the pairs of the batch.
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from clip_align.losses import Aligned, Loss, losses, within
-from clip_align.losses._cross_entropy import both_ways, per_row
+from clip_align.losses._cross_entropy import both_ways, log_mass, per_row
 
 
 @losses.register("hard_negative")
@@ -23,16 +23,19 @@ class HardNegative(Loss):
     def forward(self, aligned: Aligned) -> Tensor:
         """Value of one batch, a scalar."""
         ahead_bn, back_bn = both_ways(aligned)
-        scale = per_row(aligned.scale).detach()
-        return (self._one_way(ahead_bn, scale) + self._one_way(back_bn, scale)) / 2
+        scale, mass_n = per_row(aligned.scale).detach(), log_mass(aligned)
+        one, other = (self._one_way(x_bn, scale, mass_n) for x_bn in (ahead_bn, back_bn))
+        return (one + other) / 2
 
-    def _one_way(self, logit_bn: Tensor, scale: Tensor) -> Tensor:
+    def _one_way(self, logit_bn: Tensor, scale: Tensor, mass_n: Tensor) -> Tensor:
         own_b = logit_bn.diagonal()
         other_bn = logit_bn.masked_fill(_own(logit_bn), -torch.inf)
         there_bn = other_bn.isfinite()
-        log_weight_bn = (self.beta * other_bn.detach() / scale).masked_fill(~there_bn, -torch.inf)
-        n_b = there_bn.sum(dim=1, keepdim=True)
-        log_mean_b = torch.logsumexp(log_weight_bn, dim=1, keepdim=True) - n_b.log()
+        cosine_bn = (other_bn.detach() - mass_n) / scale
+        log_weight_bn = (self.beta * cosine_bn).masked_fill(~there_bn, -torch.inf)
+        mass_bn = mass_n.expand_as(logit_bn).masked_fill(~there_bn, -torch.inf)
+        log_mean_b = torch.logsumexp(log_weight_bn + mass_n, dim=1, keepdim=True)
+        log_mean_b = log_mean_b - torch.logsumexp(mass_bn, dim=1, keepdim=True)
         log_mean_b = log_mean_b.nan_to_num(posinf=0.0, neginf=0.0)  # an anchor without a negative
         hard_b = torch.logsumexp(other_bn + log_weight_bn - log_mean_b, dim=1)
         return (torch.logaddexp(own_b, hard_b) - own_b).mean()

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from clip_align.losses import Aligned, Loss, losses, within
-from clip_align.losses._cross_entropy import both_ways
+from clip_align.losses._cross_entropy import both_ways, log_mass
 
 
 @losses.register("siglip")
@@ -24,9 +24,10 @@ class SigLip(Loss):
     def forward(self, aligned: Aligned) -> Tensor:
         """Sum over the partners and strangers of a pair, mean over pairs and directions."""
         ahead_bn, back_bn = both_ways(aligned)
-        return (self._one_way(ahead_bn) + self._one_way(back_bn)) / 2
+        mass_n = log_mass(aligned)
+        return (self._one_way(ahead_bn, mass_n) + self._one_way(back_bn, mass_n)) / 2
 
-    def _one_way(self, logit_bn: Tensor) -> Tensor:
-        logit_bn = logit_bn + self.bias
+    def _one_way(self, logit_bn: Tensor, mass_n: Tensor) -> Tensor:
+        logit_bn = logit_bn - mass_n + self.bias
         sign_bn = 2 * torch.eye(*logit_bn.shape, device=logit_bn.device) - 1
-        return -F.logsigmoid(sign_bn * logit_bn).sum(dim=1).mean()
+        return -(F.logsigmoid(sign_bn * logit_bn) * mass_n.exp()).sum(dim=1).mean()
