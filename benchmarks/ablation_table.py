@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from benchmarks.factors import factors
-from benchmarks.plans import base_level, has
+from benchmarks.plans import BUDGET, base_level, has
 from benchmarks.suites import suites
 from benchmarks.suites.ablation import AXES
 from clip_align.models import models
@@ -57,7 +57,7 @@ def levels_in(table: pd.DataFrame, axis: str, model: str) -> list[Level]:
         found = [(features, base)] + [(name, _rows(table, model, name, {})) for name in names]
         own = features
     else:
-        own = base_level(axis, model) or "base"
+        own = base_level(axis, model, BUDGET) or "base"
         offered = list(factors.get(axis).levels) if has(axis, model) else []
         offered = offered if own in offered else [own, *offered]
         found = [

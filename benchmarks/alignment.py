@@ -39,7 +39,7 @@ class AlignmentTask:
     """Rows of one (train, test, seed) share the split, pools, fits and trained models."""
 
     view: ClassVar[View]
-    budget: ClassVar[Mapping[str, Any]] = {}  # fields that every training of the task has
+    budget: ClassVar[Mapping[str, Any]] = {}  # fields that every training starts from
 
     def __init__(self, train: str, test: str, seed: int, *, logs: str | None = None) -> None:
         self.name, self.seed, self.logs = f"{train}-{test}", seed, logs
@@ -117,8 +117,8 @@ class AlignmentTask:
 
     def plan(self, row: Row) -> Plan:
         """What a row trains, with the seed and the budget of the task."""
-        plan = resolve(row.model, row.variant)
-        return replace(plan, train=replace(plan.train, seed=self.seed, **self.budget))
+        plan = resolve(row.model, row.variant, self.budget)
+        return replace(plan, train=replace(plan.train, seed=self.seed))
 
     @cached_property
     def _terms(self) -> dict[str, str]:

@@ -26,7 +26,7 @@ LINEAGES = {
     "NK": ("NK",),
     "myeloid": ("CD14 mono", "CD16 mono", "DC"),
 }
-N_REPLICATES = 100  # each needs four decompositions
+N_REPLICATES = 30  # each needs four decompositions
 
 
 def collapse_figures(

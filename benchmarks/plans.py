@@ -15,6 +15,8 @@ from clip_align.config import TrainConfig, bases
 from clip_align.losses import options_of
 from representations.errors import InputError
 
+# What every training of an ablation starts from, beside the base of its model.
+BUDGET: Mapping[str, Any] = {"epochs": 10, "patience": 10, "batch_size": 128}
 Control = Literal["none", "random_init", "shuffled_pairs"]
 
 
@@ -26,8 +28,14 @@ class Plan:
     control: Control = "none"
 
 
-def resolve(model: str, variant: Mapping[str, Any] | None = None) -> Plan:
+def resolve(
+    model: str,
+    variant: Mapping[str, Any] | None = None,
+    start: Mapping[str, Any] | None = None,
+) -> Plan:
     """What a row of this model and variant trains; fields of a variant without factor are others'.
+
+    ``start`` are fields of the training in which the base of a task differs from the model's own.
 
     Raises
     ------
@@ -35,7 +43,7 @@ def resolve(model: str, variant: Mapping[str, Any] | None = None) -> Plan:
         A level that is not known, with the nearest; one that ``model`` has no part for; one that
         changes nothing, or more than it sets; or two factors at once.
     """
-    base, named = Plan(train=bases.get(model)), factors_in(variant or {})
+    base, named = _base(model, start), factors_in(variant or {})
     if len(named) > 1:
         raise InputError(f"variant {', '.join(sorted(named))}: a row changes one factor")
     for name, level in named.items():
@@ -47,6 +55,10 @@ def resolve(model: str, variant: Mapping[str, Any] | None = None) -> Plan:
         check(base, plan, sets, what=f"{model}, {name}={level}")
         return plan
     return base
+
+
+def _base(model: str, start: Mapping[str, Any] | None) -> Plan:
+    return Plan(train=replace(bases.get(model), **(start or {})))
 
 
 def factors_in(variant: Mapping[str, Any]) -> dict[str, str]:
@@ -78,9 +90,9 @@ def effective(plan: Plan) -> dict[str, Any]:
     return _flat(asdict(replace(plan, train=replace(plan.train, loss_options=options))))
 
 
-def rows_of(factor: str, model: str) -> tuple[str, ...]:
+def rows_of(factor: str, model: str, start: Mapping[str, Any] | None = None) -> tuple[str, ...]:
     """Levels of a factor that are rows of a model: all but the one that its base has."""
-    base = base_level(factor, model)
+    base = base_level(factor, model, start)
     known = factors.get(factor)
     return tuple(x for x in known.levels if x != base) if has(factor, model) else ()
 
@@ -91,12 +103,12 @@ def has(factor: str, model: str) -> bool:
     return not models or model in models
 
 
-def base_level(factor: str, model: str) -> str | None:
+def base_level(factor: str, model: str, start: Mapping[str, Any] | None = None) -> str | None:
     """The level that the base of a model has, None where it has none of them.
 
     Raises ``InputError`` where it has several, since all but one of them change nothing.
     """
-    base = Plan(train=bases.get(model))
+    base = _base(model, start)
     levels = factors.get(factor).levels if has(factor, model) else {}
     same = [name for name, sets in levels.items() if not differing(base, with_fields(base, sets))]
     if len(same) > 1:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from benchmarks import baselines
@@ -61,7 +61,7 @@ def config_of(row: Row, view: str, budget: Mapping[str, Any] | None = None) -> d
     """Resolved configuration of a row; its hash tells whether a record is still current.
 
     Code is not in it: a change that moves figures is a new ``PROTOCOL``, or a new ``revision`` of
-    the representation. ``budget`` is what a task asks of every training.
+    the representation. ``budget`` are fields that every training of a task starts from.
     """
     setting = asdict(setting_of(row))
     if row.representation != INTEGRATED:
@@ -79,7 +79,7 @@ def config_of(row: Row, view: str, budget: Mapping[str, Any] | None = None) -> d
         config["representation"] = method(row.representation, every_block() if every else None)
     if row.model in models.names():
         config["train"] = trained_as(row.model, row.variant, budget)
-        control = resolve(row.model, row.variant).control
+        control = resolve(row.model, row.variant, budget).control
         config |= {} if control == "none" else {"control": control}
     return config
 
@@ -90,7 +90,7 @@ def trained_as(
     budget: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Configuration of a training: a model's base unless told, its loss with all its options."""
-    config = replace(resolve(model, variant).train, **(budget or {}))
+    config = resolve(model, variant, budget).train
     return _given(asdict(config) | {"loss_options": options_of(config.loss, config.loss_options)})
 
 

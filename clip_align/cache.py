@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
+from einops import einsum
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -169,23 +170,30 @@ class NegativeCache(nn.Module):
         """Of a mined negative: with no weight given, the chance that a batch holds it."""
         return self.config.weight or min(1.0, (b - 1) / max(len(self.type_n) - 1, 1))
 
-    def allowed(self, index_b: Tensor) -> Tensor:
-        """Which places hold a negative of each pair, ``(b, s)``."""
-        row_s = self.row_s.clamp(min=0)
-        allowed_bs: Tensor = self.group_n[index_b][:, None] != self.group_n[row_s]
-        allowed_bs &= self.row_s != NONE
+    def allowed(self, index_b: Tensor, place_bk: Tensor | None = None) -> Tensor:
+        """Which places hold a negative of a pair: of all ``(b, s)``, or those named ``(b, k)``."""
+        row_bk = self.row_s[None] if place_bk is None else self.row_s[place_bk]
+        there_bk, row_bk = row_bk != NONE, row_bk.clamp(min=0)
+        allowed_bk: Tensor = (self.group_n[index_b][:, None] != self.group_n[row_bk]) & there_bk
         if self.config.spared != "duplicates":
-            allowed_bs &= self.unit_nm[index_b] @ self.unit_nm[row_s].T < self.config.likeness
+            own_bm = self.unit_nm[index_b]
+            if place_bk is None:
+                like_bk = own_bm @ self.unit_nm[row_bk[0]].T
+            else:
+                like_bk = einsum(own_bm, self.unit_nm[row_bk], "b m, b k m -> b k")
+            allowed_bk &= like_bk < self.config.likeness
         if self.config.spared == "type":
             type_b1 = self.type_n[index_b][:, None]
-            allowed_bs &= (type_b1 != self.type_n[row_s]) | (type_b1 < 0)
-        return allowed_bs
+            allowed_bk &= (type_b1 != self.type_n[row_bk]) | (type_b1 < 0)
+        return allowed_bk
 
     def _renew(self, index_d: Tensor, query_d2e: Tensor) -> float:
         """Search for these pairs; returns what share of the lists is new to those that had one."""
-        place_dh = self.search(
-            query_d2e, self.entry_s2e, self.allowed(index_d), self.config.negatives
-        )
+
+        def allowed(query_q: Tensor, entry_qk: Tensor | None = None) -> Tensor:
+            return self.allowed(index_d[query_q], entry_qk)
+
+        place_dh = self.search(query_d2e, self.entry_s2e, allowed, self.config.negatives)
         row_dh = torch.where(place_dh == NONE, NONE, self.row_s[place_dh])
         before_dh, found_dh = self.list_nh[index_d], row_dh != NONE
         new_dh = (row_dh[:, :, None] != before_dh[:, None]).all(dim=2) & found_dh

@@ -85,6 +85,22 @@ class Trainer:
         means = {str(name): float(value) for name, value in steps.mean().dropna().items()}
         return means | {"train/learning_rate": float(self.schedule.get_last_lr()[0])}
 
+    def loss_of(
+        self, index_b: Tensor, cell_be: Tensor, marker_be: Tensor, scale: Tensor
+    ) -> tuple[Tensor, dict[str, float]]:
+        """Loss of an embedded batch, with what the cache has for it; figures of the cache."""
+        mined, told = None, {}
+        if self.cache is not None:
+            mined, mining = self.cache.mine(index_b, cell_be, marker_be)
+            told = {f"train/cache_{name}": value for name, value in asdict(mining).items()}
+        aligned = self.known.aligned(cell_be, marker_be, scale, index_b, mined)
+        return mean_loss(self.loss, aligned, self.config.model.members), told
+
+    def keep(self, index_b: Tensor, cell_be: Tensor, marker_be: Tensor) -> None:
+        """Write a batch into the cache, after its loss."""
+        if self.cache is not None:
+            self.cache.update(index_b, cell_be, marker_be)
+
     def _cells(self, index_b: Tensor) -> Tensor:
         if self.copies_vnd is None:
             return self.cell_nd[index_b]
@@ -97,12 +113,7 @@ class Trainer:
         cell_bd = self.augment(cell_bd, self.config.augmentation_strength)
         cell_be, marker_be = self.module(cell_bd, marker_bm)
         scale = self.model.temperature(cell_be)
-        mined, told = None, {}
-        if self.cache is not None:
-            mined, mining = self.cache.mine(index_b, cell_be, marker_be)
-            told = {f"train/cache_{name}": value for name, value in asdict(mining).items()}
-        aligned = self.known.aligned(cell_be, marker_be, scale, index_b, mined)
-        loss = mean_loss(self.loss, aligned, self.config.model.members)
+        loss, told = self.loss_of(index_b, cell_be, marker_be, scale)
         self.optimizer.zero_grad()
         self.fabric.backward(loss)
         norm = nn.utils.clip_grad_norm_(self.parameters, self.config.max_grad_norm)
@@ -115,8 +126,7 @@ class Trainer:
             self.schedule.step()
         self.optimizer.step()
         self.step += 1
-        if self.cache is not None:
-            self.cache.update(index_b, cell_be.detach(), marker_be.detach())
+        self.keep(index_b, cell_be.detach(), marker_be.detach())
         return told | {
             "train/loss": loss.item(),
             "train/grad_norm": norm.item(),

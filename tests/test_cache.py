@@ -123,7 +123,12 @@ def test_every_search_finds_the_nearest_that_are_allowed(
     rng = np.random.default_rng(seed)
     query_qe, entry_se = (torch.from_numpy(rng.normal(size=(x, E)).astype("f")) for x in (q, s))
     allowed_qs = torch.from_numpy(rng.random((q, s)) < rng.random())
-    found_qh = searches.get(name)(query_qe, entry_se, allowed_qs, h)
+
+    def allowed(query_q: Tensor, entry_qk: Tensor | None = None) -> Tensor:
+        rows_qs = allowed_qs[query_q]
+        return rows_qs if entry_qk is None else rows_qs.gather(1, entry_qk)
+
+    found_qh = searches.get(name)(query_qe, entry_se, allowed, h)
     assert found_qh.shape == (q, h)
     for i in range(q):
         near = sorted(

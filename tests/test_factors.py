@@ -8,6 +8,7 @@ import pytest
 
 from benchmarks.factors import Factor, factors
 from benchmarks.plans import (
+    BUDGET,
     Plan,
     base_level,
     check,
@@ -30,7 +31,7 @@ LEVELS = [
     (model, name, level)
     for model in bases.names()
     for name in factors.names()
-    for level in rows_of(name, model)
+    for level in rows_of(name, model, BUDGET)
 ]
 BASE_LEVELS = {
     "DiffMapProteinCLIP": {"head": "linear", "loss": "info_nce", "temperature": "learned"},
@@ -40,7 +41,7 @@ BASE_LEVELS = {
     },
 }  # fmt: skip
 SHARED = {
-    "batch_size": "1024", "learning_rate": "1e-3", "encoder": "mlp-2", "marker_encoder": "mlp",
+    "batch_size": "128", "learning_rate": "1e-3", "encoder": "mlp-2", "marker_encoder": "mlp",
     "embed_dim": "128", "augmentation": "gaussian-0.3",
     "members": "1", "hierarchy": "no",
 }  # fmt: skip
@@ -48,8 +49,8 @@ SHARED = {
 
 @pytest.mark.parametrize(("model", "name", "level"), LEVELS)
 def test_a_level_changes_fields_it_sets_and_nothing_else(model, name, level):
-    base, sets = Plan(train=bases.get(model)), factors.get(name).level(level)
-    plan = resolve(model, {name: level})
+    base, sets = Plan(train=replace(bases.get(model), **BUDGET)), factors.get(name).level(level)
+    plan = resolve(model, {name: level}, BUDGET)
     changed = differing(base, plan)
     assert changed
     assert all(any(f"{key}.".startswith(f"{one}.") for one in sets) for key in changed)
@@ -63,17 +64,20 @@ def test_a_level_changes_fields_it_sets_and_nothing_else(model, name, level):
 @pytest.mark.parametrize("model", bases.names())
 def test_the_base_is_one_level_of_each_factor_it_has(model):
     expected = SHARED | BASE_LEVELS[model]
-    found = {name: base_level(name, model) for name in factors.names()}
+    found = {name: base_level(name, model, BUDGET) for name in factors.names()}
     assert {name: level for name, level in found.items() if level is not None} == expected
     for name, level in expected.items():
-        assert level not in rows_of(name, model)
+        assert level not in rows_of(name, model, BUDGET)
         with pytest.raises(InputError, match="changes nothing"):
-            resolve(model, {name: level})
+            resolve(model, {name: level}, BUDGET)
 
 
 @pytest.mark.parametrize("model", bases.names())
 def test_the_grid_is_whole(model):
-    grid = {name: {base_level(name, model), *rows_of(name, model)} for name in factors.names()}
+    grid = {
+        name: {base_level(name, model, BUDGET), *rows_of(name, model, BUDGET)}
+        for name in factors.names()
+    }
     assert grid["batch_size"] >= {"32", "64", "128", "256"}
     assert grid["learning_rate"] == {"1e-4", "3e-4", "1e-3"}
     assert grid["encoder"] == {"mlp-2", "mlp-4", "resnet-2", "transformer-3", "transformer-6"}
@@ -85,7 +89,9 @@ def test_the_grid_is_whole(model):
     assert {"random_init", "shuffled_pairs"} <= grid["control"]
     rows = [row for row in suites.get("ablation").rows if row.model == model]
     named = {(key, value) for row in rows for key, value in row.variant.items()}
-    assert named == {(name, level) for name in factors.names() for level in rows_of(name, model)}
+    assert named == {
+        (name, level) for name in factors.names() for level in rows_of(name, model, BUDGET)
+    }
     assert len({identify("ablation", row, 0).config_hash for row in rows}) == len(rows)
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from benchmarks import datasets
 from benchmarks.alignment import AlignmentTask
 from benchmarks.embedded import LINEAGES, N_REPLICATES, collapse_figures
+from benchmarks.plans import BUDGET
 from benchmarks.records import MetricValue
 from benchmarks.setting import setting_of
 from benchmarks.suites import Row
@@ -32,7 +33,7 @@ class Ablation(AlignmentTask):
     """Marker profiles are CLR-normalised antibody counts."""
 
     view = "adt"
-    budget = {"epochs": 15, "patience": 10}  # noqa: RUF012 - typed by its parent
+    budget = BUDGET
 
     def __init__(self, train: str, test: str, seed: int, *, logs: str | None = None) -> None:
         super().__init__(train, test, seed, logs=None if logs is None else f"{logs}/ablation")
