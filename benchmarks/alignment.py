@@ -50,7 +50,13 @@ class AlignmentTask:
     @classmethod
     def config(cls, row: Row) -> dict[str, Any]:
         """Resolved configuration of a row."""
-        return config_of(row, cls.view, cls.budget)
+        return config_of(row, cls.view, cls.start(row.model))
+
+    @classmethod
+    def start(cls, model: str) -> Mapping[str, Any]:
+        """Fields in which every training of a model starts from something else than its base."""
+        del model
+        return cls.budget
 
     def run(self, row: Row) -> Outcome:
         """Fit and judge one row; raises ``LeakError`` when a test cell was in a fit."""
@@ -58,7 +64,7 @@ class AlignmentTask:
         test = self.cells.test_pairs(row.representation, setting)
         prepared = time.perf_counter()
         if row.model in models.names():
-            model = self._trained(row, setting).model
+            model = self.trained(row, setting).model
             sim = lambda rows: similarity(model, test.cell_nd[rows], test.marker_nm[rows])  # noqa: E731
         else:
             baseline = self._baseline(row, setting)
@@ -90,7 +96,7 @@ class AlignmentTask:
             raise InputError(f"{row.model} has no joint space; give {', '.join(models.names())}")
         setting = setting_of(row)
         test = self.cells.test_pairs(row.representation, setting)
-        model = self._trained(row, setting).model
+        model = self.trained(row, setting).model
         return PairedCells(
             cell_nd=model.embed_cells(test.cell_nd),
             marker_nm=model.embed_markers(test.marker_nm),
@@ -98,7 +104,8 @@ class AlignmentTask:
             types_n=test.types_n,
         )
 
-    def _trained(self, row: Row, setting: Setting) -> Trained:
+    def trained(self, row: Row, setting: Setting) -> Trained:
+        """Model of a row, trained once for all rows that differ in how they are judged alone."""
         factor = tuple(factors_in(row.variant).items())
         key = (row.model, row.representation, trained_on(setting), factor)
         if key not in self._models:
@@ -117,7 +124,7 @@ class AlignmentTask:
 
     def plan(self, row: Row) -> Plan:
         """What a row trains, with the seed and the budget of the task."""
-        plan = resolve(row.model, row.variant, self.budget)
+        plan = resolve(row.model, row.variant, self.start(row.model))
         return replace(plan, train=replace(plan.train, seed=self.seed))
 
     @cached_property

@@ -12,6 +12,7 @@ from tyro.conf import FlagCreatePairsOff, Positional, arg
 
 from benchmarks import datasets, joint_figure, joint_umap, readme, records, tables
 from benchmarks.datasets import commands
+from benchmarks.errors import FOLDER, write_errors
 from benchmarks.figures import write_figures
 from benchmarks.launch import launchers
 from benchmarks.outdated import outdated
@@ -135,8 +136,25 @@ def umap(*, out: Path = RESULTS) -> None:
     print(save_png(picture, out / "figures" / "joint_umap.png"))
 
 
+def errors(*, out: Path = RESULTS) -> None:
+    """Say where the best model goes wrong: tables, figures and a page.
+
+    Args:
+        out: Folder that receives errors/.
+    """
+    _check_out(out)
+    for path in write_errors(out / FOLDER):
+        print(path)
+
+
 Commands = dict[str, Callable[..., Any]]
-COMMANDS: Commands = {"list": list_all, "run": run, "tables": write_tables, "umap": umap}
+COMMANDS: Commands = {
+    "list": list_all,
+    "run": run,
+    "tables": write_tables,
+    "umap": umap,
+    "errors": errors,
+}
 DATASETS: Commands = {
     "fetch": commands.fetch, "export": commands.export, "card": commands.show_cards,
 }  # fmt: skip

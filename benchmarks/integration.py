@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
-from benchmarks.setting import Setting, every_block
+from benchmarks.setting import Setting, blocks_of
 from representations.block_weights import tune_weights
 from representations.integrate import Integrated
 from representations.integrated_config import IntegratedConfig
@@ -18,10 +19,13 @@ PARTS: tuple[Part, Part] = ("train", "validation")
 
 def integrated(cells: TaskCells, setting: Setting) -> Integrated:
     """Fit on training cells; tuned weights see training and validation pairs, no other."""
-    names = every_block() if setting.blocks == "all" else IntegratedConfig().blocks
+    names = blocks_of(setting) or IntegratedConfig().blocks
     parts = {name: cells.fitted(name, setting.panel_genes) for name in names}
     shown = cells.shown(cells.part("train"), setting.panel_genes)
-    made = Integrated(IntegratedConfig(blocks=names), fitted=parts).fit(shown)
+    config = IntegratedConfig(blocks=names)
+    if setting.weights == "equal":
+        config = replace(config, weights="equal")
+    made = Integrated(config, fitted=parts).fit(shown)
     if setting.weights != "tuned":
         return made
     train, validation = (cells.part(part) for part in PARTS)

@@ -29,15 +29,15 @@ INTEGRATED = "X_integrated"
 class Setting:
     """The base of the table; a row's variant changes single fields.
 
-    ``blocks`` and ``weights`` are of ``X_integrated``: its own choice or every block, weighted by
-    its own rule, alike, or as validation pairs have it.
+    ``blocks`` and ``weights`` are of ``X_integrated``: its own choice, every block (``all``) or
+    those named (``pca+residual``), weighted by its own rule, alike, or as validation pairs have it.
     """
 
     panel_genes: Literal["removed", "kept"] = "removed"
     query_statistics: Statistics = "own"
     basis: Literal["train", "own"] = "train"
-    blocks: Literal["default", "all"] = "default"
-    weights: Literal["default", "tuned"] = "default"
+    blocks: str = "default"
+    weights: Literal["default", "equal", "tuned"] = "default"
 
 
 def setting_of(row: Row) -> Setting:
@@ -75,8 +75,7 @@ def config_of(row: Row, view: str, budget: Mapping[str, Any] | None = None) -> d
     if row.model in baselines.names():
         config["baseline"] = baselines.settings(row.model)
     if row.representation != "none":
-        every = setting.get("blocks") == "all"
-        config["representation"] = method(row.representation, every_block() if every else None)
+        config["representation"] = method(row.representation, blocks_of(setting_of(row)))
     if row.model in models.names():
         config["train"] = trained_as(row.model, row.variant, budget)
         control = resolve(row.model, row.variant, budget).control
@@ -100,6 +99,13 @@ def _given(config: dict[str, Any]) -> dict[str, Any]:
         key: _given(value) if isinstance(value, dict) else value for key, value in config.items()
     }
     return {key: value for key, value in nested.items() if value not in (None, {})}
+
+
+def blocks_of(setting: Setting) -> tuple[str, ...] | None:
+    """Names of the blocks of ``X_integrated``, None where they are its own choice."""
+    if setting.blocks == "default":
+        return None
+    return every_block() if setting.blocks == "all" else tuple(setting.blocks.split("+"))
 
 
 def every_block() -> tuple[str, ...]:

@@ -87,13 +87,13 @@ def test_random_init_is_where_the_training_starts(task):
         start = Trainer(
             known, task.plan(row(PLAIN)).train, kinship(task._terms, load_hierarchy())
         ).model.eval()
-    control = task._trained(row(PLAIN, control="random_init"), setting_of(row(PLAIN))).model
+    control = task.trained(row(PLAIN, control="random_init"), setting_of(row(PLAIN))).model
     assert np.array_equal(control.embed_cells(known.cell_nd), start.embed_cells(known.cell_nd))
 
 
 def test_a_factor_reaches_the_model_and_its_own_key(task):
-    wide = task._trained(row(PLAIN, embed_dim="32"), setting_of(row(PLAIN))).model
-    base = task._trained(row(PLAIN), setting_of(row(PLAIN))).model
+    wide = task.trained(row(PLAIN, embed_dim="32"), setting_of(row(PLAIN))).model
+    base = task.trained(row(PLAIN), setting_of(row(PLAIN))).model
     assert wide.embed_cells(np.zeros((2, 5), np.float32)).shape == (2, 32)
     assert base.embed_cells(np.zeros((2, 5), np.float32)).shape == (2, 128)
 

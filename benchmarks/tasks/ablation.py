@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -34,9 +34,10 @@ class Ablation(AlignmentTask):
 
     view = "adt"
     budget = BUDGET
+    logs_in: ClassVar[str] = "ablation"
 
     def __init__(self, train: str, test: str, seed: int, *, logs: str | None = None) -> None:
-        super().__init__(train, test, seed, logs=None if logs is None else f"{logs}/ablation")
+        super().__init__(train, test, seed, logs=None if logs is None else f"{logs}/{self.logs_in}")
 
     @classmethod
     def config(cls, row: Row) -> dict[str, Any]:
@@ -51,7 +52,7 @@ class Ablation(AlignmentTask):
             return outcome
         terms = datasets.get(self.test_name).terms
         collapse = collapse_figures(self.embeddings(row), terms, dataset=self.test_name)
-        trained = self._trained(row, setting_of(row))
+        trained = self.trained(row, setting_of(row))
         n = len(self.cells.split.train)
         return replace(
             outcome,

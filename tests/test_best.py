@@ -1,0 +1,88 @@
+"""The best row: what it trains, its ceiling from half of the antibodies, and its errors."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from benchmarks import errors, integration
+from benchmarks.setting import Setting, blocks_of, config_of, every_block
+from benchmarks.suites import suites
+from benchmarks.suites.best import FEATURES
+from benchmarks.tasks.best import BEST, Best
+from benchmarks.tasks.half_panel import HalfPanelCells
+from clip_align.config import PLAIN, bases
+from clip_align.models import OPTIMIZED
+from tests.test_alignment_task import TINY, row, tiny_sets  # noqa: F401 - a fixture
+
+
+def test_the_optimized_model_starts_at_its_best_and_others_at_their_base() -> None:
+    rows = {r.model: r for r in suites.get("best").rows if r.task == "best"}
+    trained = {name: Best.config(rows[name])["train"] for name in (OPTIMIZED.name, PLAIN)}
+    assert trained[OPTIMIZED.name]["model"]["members"] == BEST["model"].members
+    assert trained[OPTIMIZED.name]["batch_size"] == BEST["batch_size"]
+    assert trained[PLAIN]["batch_size"] == bases.get(PLAIN).batch_size
+
+
+def test_blocks_are_named_by_a_setting() -> None:
+    assert blocks_of(Setting()) is None
+    assert blocks_of(Setting(blocks="all")) == every_block()
+    assert blocks_of(Setting(blocks="pca+sqrt")) == ("pca", "sqrt")
+    one, other = (
+        json.dumps(config_of(row(OPTIMIZED.name, "X_integrated", blocks=x), "adt"), default=str)
+        for x in ("pca+sqrt", "pca+residual")
+    )
+    assert one != other
+
+
+def test_half_of_the_antibodies_is_the_cell_side(tiny_sets) -> None:  # noqa: F811
+    cells, again = (HalfPanelCells(TINY[0], TINY[0], 0, view="adt") for _ in range(2))
+    first, second = cells.halves
+    assert again.halves == (first, second)
+    assert sorted((*first, *second)) == sorted(cells.markers)
+    assert not set(first) & set(second)
+    assert len(second) - len(first) in (0, 1)
+    drawn = {HalfPanelCells(TINY[0], TINY[0], s, view="adt").halves[0] for s in range(6)}
+    assert len(drawn) > 1
+    known, held = cells.known_pairs("none", Setting())
+    test = cells.test_pairs("none", Setting())
+    for pairs in (known, held, test):
+        assert pairs.cell_nd.shape == (len(pairs), len(first))
+        assert pairs.marker_nm.shape == (len(pairs), len(second))
+        np.testing.assert_allclose(pairs.cell_nd.sum(axis=1), 0, atol=1e-4)
+    assert not set(test.ids_n) & {*known.ids_n, *held.ids_n}
+
+
+@pytest.mark.slow
+def test_errors_of_a_row_are_a_page_with_its_tables(tiny_sets, tmp_path, monkeypatch) -> None:  # noqa: F811
+    monkeypatch.setattr(Best, "start", classmethod(lambda cls, model: {"epochs": 2}))
+    asked = replace(row(OPTIMIZED.name), task="best")
+    written = errors.write_errors(tmp_path / "errors", asked)
+    assert {"report.md", "confusion.csv", "marker_space.csv"} <= {path.name for path in written}
+    page = written[0].read_text(encoding="utf-8")
+    assert f"{len(HalfPanelCells(TINY[0], TINY[0], 0, view='adt').query)} test cells" in page
+
+
+@pytest.mark.parametrize(("weights", "expected"), [("equal", "equal"), ("default", "leading")])
+def test_weights_are_those_of_the_setting(weights, expected, monkeypatch) -> None:
+    made = []
+
+    class Told:
+        def __init__(self, config, *, fitted):
+            made.append((config, tuple(fitted)))
+
+        def fit(self, _):
+            return self
+
+    monkeypatch.setattr(integration, "Integrated", Told)
+    cells = SimpleNamespace(
+        fitted=lambda name, _: name, shown=lambda part, _: part, part=lambda name: name
+    )
+    integration.integrated(cells, Setting(**{**FEATURES, "weights": weights}))
+    ((config, fitted),) = made
+    assert config.weights == expected
+    assert config.blocks == fitted == ("pca", "residual", "sqrt")
