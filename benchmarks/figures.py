@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
-from benchmarks import ablation_figure, joint_figure, joint_umap, plots, records
+from benchmarks import ablation_figure, cache_figure, joint_figure, joint_umap, plots, records
 from benchmarks.tidy import tidy
 from representations.page import page
 
@@ -48,6 +48,10 @@ def write_figures(root: Path, folder: Path) -> list[Path]:
         written += [
             plots.save_png(drawn, folder / f"{name}.png") for name, drawn in pictures.items()
         ]
+    mined = records.load_all("hard_negatives", root)
+    if mined:
+        picture = cache_figure.draw(tidy(mined))
+        written.append(plots.save_png(picture, folder / "hard_negatives.png"))
     points = root / joint_umap.FILE
     if points.exists():
         written.append(plots.save_png(joint_figure.draw(points), folder / "joint_umap.png"))

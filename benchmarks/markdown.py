@@ -18,6 +18,7 @@ from representations.errors import InputError
 
 HEADLINES = (
     *("pair_accuracy", "recall@1", "recall@10", "type_match@1", "type_match@1[coarse]"),
+    *("rankme", "centred_cosine[T]", "centred_cosine[B]", "centred_cosine[myeloid]"),
     *("sibling_macro_f1", *(f"pair_accuracy[{shift}]" for shift in SHIFTS)),
     *("accuracy", "balanced_accuracy", "macro_f1", "auroc", "precision"),
     *("time_ratio", "seconds_ours", "seconds_scanpy", "peak_mb_ours", "peak_mb_scanpy"),
@@ -25,6 +26,9 @@ HEADLINES = (
     *("fresh_time_ratio", "fresh_seconds_ours", "fresh_seconds_scanpy"),
     *("subspace_cosine", "subspace_cosine_as_timed", "knn_recall", "knn_recall_scanpy"),
     *("seconds", "peak_mb", "finished"),
+    *("steps_per_s[plain]", "steps_per_s[ours]", "share_of_plain[ours]"),
+    *(f"share_of_plain[{x}]" for x in ("all_entries", "exact_topk", "rebuilt_faiss")),
+    *("share_of_plain[cross_batch_memory]", "cache[false]", "cache[hits]"),
     *("spearman_monocle2", "abs_spearman_monocle2"),
     *("pearson_fateid", *(f"pearson_fateid[{lineage}]" for lineage in LINEAGES)),
     "spearman_ours",

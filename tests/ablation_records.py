@@ -23,25 +23,27 @@ def some_records(seeds: int = 2, rows: tuple[Row, ...] | None = None) -> list[Re
         level = {"chance": 0.5, "ridge": 0.92}.get(row.model, 0.94 + rng.normal(0, 0.004))
         level = FAR.get(str(row.variant.get("control")), level)
         for seed in range(seeds):
-            made.append(_record(row, seed, level + rng.normal(0, 0.001), rng))
+            made.append(record_of(row, seed, level + rng.normal(0, 0.001), rng))
     return made
 
 
-def _record(row: Row, seed: int, level: float, rng: np.random.Generator) -> Record:
+def record_of(
+    row: Row, seed: int, level: float, rng: np.random.Generator, suite: str = "ablation"
+) -> Record:
     recall = max(5 * (level - 0.9), 0.011)
-    metrics = {"pair_accuracy": _figure(level, 0.5), "recall@10": _figure(recall, 0.011)}
-    metrics["type_match@1"] = _figure(level - 0.2, 0.2)
+    metrics = {"pair_accuracy": figure_of(level, 0.5), "recall@10": figure_of(recall, 0.011)}
+    metrics["type_match@1"] = figure_of(level - 0.2, 0.2)
     for pair in ("CD4 T|CD8 T", "CD4 naive|CD4 memory", "CD8 naive|CD8 memory"):
-        metrics[f"sibling_confusion[{pair}]"] = _figure(1.05 - level, 0.5)
+        metrics[f"sibling_confusion[{pair}]"] = figure_of(1.05 - level, 0.5)
     facts = {}
     if row.model in models.names():
         names = ("rankme", "centred_cosine[T]", "centred_cosine[CD4 T|CD8 T]")
-        metrics |= {name: _figure(rng.uniform(0.2, 0.6), None) for name in names}
+        metrics |= {name: figure_of(rng.uniform(0.2, 0.6), None) for name in names}
         facts = {"steps": "100", "epochs": "20", "best_epoch": "18", "parameters": "700000"}
         if row.model == OPTIMIZED.name and row.variant.get("cache") != "no cache":
-            metrics["cache[hits]"] = _figure(rng.uniform(0.6, 0.8), None)
+            metrics["cache[hits]"] = figure_of(rng.uniform(0.6, 0.8), None)
     return Record(
-        **identify("ablation", row, seed).model_dump(),
+        **identify(suite, row, seed).model_dump(),
         metrics=metrics,
         timings={"train_s": 10 + rng.uniform(0, 5)},
         versions=facts,
@@ -49,7 +51,7 @@ def _record(row: Row, seed: int, level: float, rng: np.random.Generator) -> Reco
     )
 
 
-def _figure(value: float, chance: float | None) -> MetricValue:
+def figure_of(value: float, chance: float | None) -> MetricValue:
     replicates = tuple(float(f"{x:.6g}") for x in value + SHARED)
     low, high = np.quantile(replicates, [0.025, 0.975])
     return MetricValue(
