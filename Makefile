@@ -6,7 +6,7 @@ STAMP := $(VENV)/.ready
 OUT ?= runs/benchmark
 
 PEERS := .venv-peers
-SUITES := cross_dataset representations validation quality query
+SUITES := cross_dataset representations validation quality query best hard_negatives
 
 .PHONY: help benchmark full test check fast tables setup clean peers lineage ablation
 PROCESSES ?= 2
