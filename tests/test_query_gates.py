@@ -170,6 +170,8 @@ def test_rows_differ_in_their_identity_and_strange_ones_are_refused() -> None:
     told = [str(QueryGates.config(row)) + row.test for row in rows]
     assert len(set(told)) == len(rows)
     ours = next(row for row in rows if row.model == "DiffMapProteinCLIP")
-    for model, variant in ((PROTEINS, {"encoder": "set"}), (ours.model, {"by": "profile"})):
-        with pytest.raises(InputError, match="no such field"):
+    for model, variant in ((PROTEINS, {"marker_encoder": "set"}), (ours.model, {"by": "profile"})):
+        with pytest.raises(
+            InputError, match=r"not trained as a model is|no field of an alignment row"
+        ):
             QueryGates.config(replace(ours, model=model, variant=variant))

@@ -306,7 +306,7 @@ def test_a_cache_and_its_losses_live_with_missing_markers(hierarchy: bool | None
     pairs = planted(200, seed=0)
     trained = fit(config, replace(pairs, marker_nm=holes(pairs.marker_nm), missing=True))
     assert np.isfinite(trained.history[-1]["train/loss"])
-    assert trained.history[-1]["cache/hits"] > 0
+    assert trained.history[-1]["train/cache_hits"] > 0
 
 
 # what it is for

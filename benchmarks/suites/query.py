@@ -7,7 +7,7 @@ from benchmarks.suites.base import OURS, PAIRS, Row, Suite, suites
 ASKED: tuple[tuple[str, str, dict[str, str | int]], ...] = (
     ("chance", "none", {}), ("proteins", "none", {}), ("proteins", "none", {"by": "profile"}),
     ("ridge", "X_pca", {}), ("knn", "X_pca", {}),
-    (OURS, "X_pca", {}), (OURS, "X_pca", {"encoder": "set"}),
+    (OURS, "X_pca", {}), (OURS, "X_pca", {"marker_encoder": "set"}),
 )  # fmt: skip
 
 

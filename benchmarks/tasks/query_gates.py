@@ -19,13 +19,13 @@ from benchmarks.baselines.base import Scaler, cosine
 from benchmarks.gates import MIN_SUPPORT, KnownGate, gates_for, known_gates
 from benchmarks.method import method
 from benchmarks.metrics.gates import RankedCells
+from benchmarks.plans import resolve
 from benchmarks.records import metric_value
 from benchmarks.resample import N_REPLICATES, bootstrap_weights
 from benchmarks.setting import setting_of, trained_as
 from benchmarks.suites import Row
 from benchmarks.task_cells import TaskCells
 from benchmarks.tasks import Outcome, tasks
-from clip_align.config import bases
 from clip_align.gating import REFERENCES, SOFTNESS, GateReference
 from clip_align.markers import tables_revision
 from clip_align.markers.profile import View
@@ -35,7 +35,7 @@ from clip_align.query import Gate
 from clip_align.train import train
 from representations.threads import one_thread
 
-PROTEINS, BY, ENCODER = "proteins", "by", "encoder"
+PROTEINS, BY = "proteins", "by"
 PROTOCOL = {"version": 1, "references": REFERENCES, "softness": SOFTNESS, "support": MIN_SUPPORT}
 Ask = Callable[[Gate], np.ndarray]
 
@@ -64,7 +64,7 @@ class QueryGates:
         if row.model in baselines.names():
             config["baseline"] = baselines.settings(row.model)
         if row.model in models.names():
-            config["train"] = trained_as(row.model) | _encoder(row)
+            config["train"] = trained_as(row.model, row.variant)
         return config
 
     def run(self, row: Row) -> Outcome:
@@ -128,19 +128,13 @@ class QueryGates:
         return np.asarray(share_r @ self._reference.profile_rm)
 
     def _model(self, row: Row, known: PairedCells, held: PairedCells) -> DiffMapProteinCLIP:
-        base = replace(bases.get(row.model), seed=self.seed)
-        marker = replace(base.model.marker, **_encoder(row))
+        config = replace(resolve(row.model, row.variant).train, seed=self.seed)
         with one_thread():
-            config = replace(base, model=replace(base.model, marker=marker))
             return train(known, held, config, progress=False).model
-
-
-def _encoder(row: Row) -> dict[str, Any]:
-    """The marker encoder, where the row names one."""
-    return {ENCODER: row.variant[ENCODER]} if ENCODER in row.variant else {}
 
 
 def _shared(row: Row) -> Row:
     """The row with what alignment rows vary too."""
-    known = {PROTEINS: BY} | dict.fromkeys(models.names(), ENCODER)
-    return replace(row, variant={k: v for k, v in row.variant.items() if k != known.get(row.model)})
+    if row.model != PROTEINS:
+        return row
+    return replace(row, variant={k: v for k, v in row.variant.items() if k != BY})
