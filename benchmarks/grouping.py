@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from benchmarks.plans import factors_in
 from benchmarks.records import Record
 from benchmarks.suites import suites
 from clip_align.models import models
@@ -14,7 +15,7 @@ from representations.errors import InputError
 
 REFERENCES = ("ridge", "pca+logreg", "perturbation_mean")
 PREFERRED_REPRESENTATION = "X_pca"
-ON_THE_WAY = "cache["
+ON_THE_WAY = ("cache[", "cache_")
 
 
 class Key(NamedTuple):
@@ -62,27 +63,43 @@ def reference_of(key: Key, runs: Iterable[Key]) -> Key | None:
     for other in peers:
         if other.model == "ours" != key.model and _answers_the_same(other, key):
             return other
-    if (base := _base_of(key)) in peers:
-        return base
+    for base in _bases_of(key):
+        if base in peers:
+            return base
     if key.model in REFERENCES:
         return None
     for model in REFERENCES:
-        found = [other for other in peers if other.model == model and other.variant == "{}"]
-        for wanted in (key.representation, PREFERRED_REPRESENTATION):
-            for other in found:
-                if other.representation == wanted:
-                    return other
-        if found:
-            return found[0]
+        found = [other for other in peers if other.model == model]
+        plain = [other for other in found if other.variant == "{}"]
+        for asked in (
+            [x for x in found if x[4:] == (key.representation, model, _without_factors(key))],
+            *([x for x in plain if x.representation == r] for r in _representations(key)),
+            plain,
+        ):
+            if asked:
+                return asked[0]
     return None
 
 
-def _base_of(key: Key) -> Key | None:
-    """The same model without the variant; with the suite's own features, where it names some."""
+def _representations(key: Key) -> tuple[str, str]:
+    return key.representation, PREFERRED_REPRESENTATION
+
+
+def _bases_of(key: Key) -> Iterator[Key]:
+    """The same model without its factor, without its variant, on the features of the suite."""
     if key.variant != "{}":
-        return key._replace(variant="{}")
+        yield key._replace(variant=_without_factors(key))
+        yield key._replace(variant="{}")
+        return
     asked = suites.get(key.suite).base if key.suite in suites.names() else ""
-    return key._replace(representation=asked) if asked and key.model in models.names() else None
+    if asked and key.model in models.names():
+        yield key._replace(representation=asked)
+
+
+def _without_factors(key: Key) -> str:
+    variant = json.loads(key.variant)
+    named = factors_in(variant)
+    return json.dumps({k: v for k, v in variant.items() if k not in named}, sort_keys=True)
 
 
 def _answers_the_same(ours: Key, other: Key) -> bool:

@@ -10,16 +10,18 @@ from representations import registry
 from representations.base import Representation
 
 
-def method(representation: str, blocks: Sequence[str] | None = None) -> dict[str, Any]:
-    """Default settings of a representation, and the revisions of all it is made of.
+def method(
+    representation: str, blocks: Sequence[str] | None = None, *, config: Any = None
+) -> dict[str, Any]:
+    """Settings of a representation, the default ones, and the revisions of all it is made of.
 
     ``blocks`` are those of ``X_integrated`` where they are not its own choice.
     """
     kind = registry.get(representation)
-    config = asdict(kind.Config())
-    revisions = _revisions(kind, tuple(blocks or config.get("blocks", ())))
+    settings: dict[str, Any] = asdict(config or kind.Config())
+    revisions = _revisions(kind, tuple(blocks or settings.get("blocks", ())))
     later = {name: revision for name, revision in revisions.items() if revision > 1}
-    return config | {"revisions": later} if later else config
+    return settings | {"revisions": later} if later else settings
 
 
 def _revisions(kind: type[Representation], parts: Sequence[str]) -> dict[str, int]:

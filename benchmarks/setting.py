@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from benchmarks import baselines
 from benchmarks.factors import factors
@@ -20,6 +20,7 @@ from clip_align.models import models
 from representations.base import Statistics
 from representations.errors import InputError
 from representations.family import Family
+from representations.integrated_config import IntegratedConfig
 
 PROTOCOL = 2
 INTEGRATED = "X_integrated"
@@ -75,7 +76,10 @@ def config_of(row: Row, view: str, budget: Mapping[str, Any] | None = None) -> d
     if row.model in baselines.names():
         config["baseline"] = baselines.settings(row.model)
     if row.representation != "none":
-        config["representation"] = method(row.representation, blocks_of(setting_of(row)))
+        blocks, made = blocks_of(setting_of(row)), None
+        if "+" in setting.get("blocks", ""):  # named: their own settings decide, not the defaults'
+            made = IntegratedConfig(blocks=cast(tuple[str, ...], blocks))
+        config["representation"] = method(row.representation, blocks, config=made)
     if row.model in models.names():
         config["train"] = trained_as(row.model, row.variant, budget)
         control = resolve(row.model, row.variant, budget).control

@@ -139,11 +139,13 @@ class NegativeCache(nn.Module):
     ) -> tuple[Mined | None, Mining]:
         """Hard negatives of a batch, None from an empty cache; some lists are renewed on the way.
 
-        Those renewed are the longest unsearched ones of the batch, ``1 / renewed`` of it.
+        Pairs without a list are searched, and of the others those longest unsearched, as many as
+        ``1 / renewed`` of the batch.
         """
-        due_d = self.searched_n[index_b].argsort(stable=True)
-        due_d = due_d[: -(-len(index_b) // self.config.renewed)]
-        reused_b = self.searched_n[index_b] != NONE
+        searched_b = self.searched_n[index_b]
+        n_due = max(-(-len(index_b) // self.config.renewed), int((searched_b == NONE).sum()))
+        due_d = searched_b.argsort(stable=True)[:n_due]
+        reused_b = searched_b != NONE
         reused_b[due_d] = False
         stale = self._renew(index_b[due_d], torch.cat([cell_be, marker_be], dim=1)[due_d])
         row_bh = self.list_nh[index_b]
@@ -198,7 +200,9 @@ class NegativeCache(nn.Module):
         before_dh, found_dh = self.list_nh[index_d], row_dh != NONE
         new_dh = (row_dh[:, :, None] != before_dh[:, None]).all(dim=2) & found_dh
         had_d = (self.searched_n[index_d] != NONE)[:, None] & found_dh
-        self.list_nh[index_d], self.searched_n[index_d] = row_dh, self.clock
+        self.list_nh[index_d] = row_dh
+        # one that found nobody, as in an empty cache, is searched for when it is met again
+        self.searched_n[index_d] = torch.where(found_dh.any(dim=1), self.clock, NONE)
         return _mean(new_dh[had_d], none=float("nan"))
 
 

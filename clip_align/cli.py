@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import tyro
 from tyro.conf import AvoidSubcommands, FlagCreatePairsOff, Positional, arg
 
-from clip_align.analysis.pool import MOST_CELLS
+from clip_align.analysis.whole import MOST_CELLS
 from clip_align.config import PLAIN, TrainConfig, bases
 from clip_align.embed import embed_file
 from clip_align.markers.profile import View

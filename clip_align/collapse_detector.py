@@ -29,6 +29,9 @@ FUSED = 0.98
 SUSTAINED = 3
 
 
+FEWEST_ROWS = 10  # fewer cannot tell a collapse from a small pool
+
+
 def collapse_reasons(
     figures: Mapping[str, float],
     random_init: Mapping[str, float] | None = None,

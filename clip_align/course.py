@@ -8,7 +8,13 @@ import math
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
-from clip_align.collapse_detector import Collapse, CollapseError, CollapseWatch, collapse_reasons
+from clip_align.collapse_detector import (
+    FEWEST_ROWS,
+    Collapse,
+    CollapseError,
+    CollapseWatch,
+    collapse_reasons,
+)
 from clip_align.collapse_figures import Figures
 from clip_align.monitor import Monitor
 from clip_align.trainer import NonFiniteError, Trainer
@@ -79,6 +85,8 @@ class Course:
             raise CollapseError(self.collapse)
 
     def _reasons(self, judged: Judged) -> tuple[str, ...]:
+        if len(self.pool.pairs) < FEWEST_ROWS:
+            return ()  # so few rows have few directions, whatever the model
         start, e = self.pool.random_init, self.trainer.config.model.out_dim
         return collapse_reasons(judged.own, start.own if start else None, embed_dim=e)
 

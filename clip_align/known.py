@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -29,12 +28,15 @@ class Known:
 
     @classmethod
     def of(cls, pairs: PairedCells, profile_nm: Tensor, kinship: Kinship | None = None) -> Known:
-        """Facts of ``pairs``; with kinship, types it does not name are none."""
-        types_n = pairs.types_n.astype(str)
-        names = kinship.names if kinship else tuple(np.unique(types_n).tolist())
+        """Facts of ``pairs``; a type that the kinship does not name is kin to itself alone."""
+        types_n, named = pairs.types_n.astype(str), kinship.names if kinship else ()
+        names = (*named, *sorted(set(types_n.tolist()) - {*named, UNLABELLED}))
         number = {name: i for i, name in enumerate(names) if name != UNLABELLED}
         numbers = [number.get(name, -1) for name in types_n.tolist()]
-        kin_tt = torch.from_numpy(kinship.kin_tt) if kinship else None
+        kin_tt = None
+        if kinship is not None:
+            kin_tt = torch.eye(len(names))
+            kin_tt[: len(named), : len(named)] = torch.from_numpy(kinship.kin_tt)
         profile_nm = profile_nm.nan_to_num()
         return cls(profile_nm=profile_nm, type_n=torch.tensor(numbers), kin_tt=kin_tt)
 

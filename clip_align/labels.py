@@ -23,4 +23,5 @@ def ontology_terms(adata: AnnData) -> dict[str, str] | None:
         return None
     known = adata.obs[[Obs.CELL_TYPE, Obs.CELL_TYPE_ONTOLOGY]].dropna().astype(str)
     firsts = known.drop_duplicates(Obs.CELL_TYPE).set_index(Obs.CELL_TYPE)
-    return {str(name): str(term) for name, term in firsts[Obs.CELL_TYPE_ONTOLOGY].items()}
+    terms = firsts[Obs.CELL_TYPE_ONTOLOGY].items()
+    return {str(name): str(term) for name, term in terms} or None

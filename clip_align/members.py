@@ -1,6 +1,8 @@
 """Several towers a side that learn by themselves and count together: an ensemble in one module.
 
-Deep ensembles (Lakshminarayanan 2017, arXiv:1612.01474). The embedding of a row is that of every
+Deep ensembles (Lakshminarayanan 2017, arXiv:1612.01474), but for what members share: order and
+noise of the batches, the temperature, the mined negatives and the norm that gradients are clipped
+to. The embedding of a row is that of every
 member, side by side and scaled to length one, so a cosine is the mean of the members' cosines.
 
 Shapes: ``k`` members, ``b`` rows, ``e`` embedding dimensions of a member.

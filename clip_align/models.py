@@ -186,7 +186,7 @@ class DiffMapProteinCLIP(nn.Module):
         super().__init__()
         self.config = config or ModelConfig()
         self.cell_dim, self.marker_dim = cell_dim, marker_dim
-        above_mk, e = _above(self.config, marker_dim, ancestry_mk), self.config.embed_dim
+        above_mk, e = above(self.config, marker_dim, ancestry_mk), self.config.embed_dim
         k = self.config.members
         side = Tower if k is None else partial(Towers, members=k)
         self.cell = side(cell_dim, e, self.config.cell)
@@ -251,7 +251,7 @@ OPTIMIZED = ModelConfig(
 )
 
 
-def _above(
+def above(
     config: ModelConfig, marker_dim: int, ancestry_mk: np.ndarray | None
 ) -> np.ndarray | None:
     """The hierarchy of the markers, where the model reads it."""

@@ -31,7 +31,7 @@ def write_projector(
 
     Metadata: type (the first column, with which TensorBoard labels), lineage, side and cell.
     """
-    rows = stratified(pairs.types_n, most // 2)
+    rows = stratified(pairs.ids_n, pairs.types_n, most // 2)
     points_2re = np.concatenate([judged.cell_ne[rows], judged.marker_ne[rows]])
     lineage_of = {name: line for line, names in related.lineages.items() for name in names}
     types = [" ".join(str(name).split()) for name in pairs.types_n[rows]]

@@ -132,6 +132,10 @@ def query_file(
         raise InputError(f"top={top}: choose 1 or more")
     out = None if out is None else Path(out)
     if out is not None:
+        if out.suffix == ".h5ad" and top is not None:
+            raise InputError(
+                f"top={top}: {out.name} keeps every cell; leave it out or write a .csv"
+            )
         suffix = ".h5ad" if out.suffix == ".h5ad" else ".csv"
         check_output(out, source=data, overwrite=overwrite, suffix=suffix)
     run = load_run(run_folder)

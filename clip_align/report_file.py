@@ -9,7 +9,7 @@ import numpy as np
 from anndata import AnnData
 
 from clip_align.analysis import FILES, Analysis, analyse, type_tree, write
-from clip_align.analysis.pool import MOST_CELLS
+from clip_align.analysis.whole import MOST_CELLS
 from clip_align.checkpoint import REPRESENTATION, Run, load_run
 from clip_align.embed import embed, query_profiles
 from clip_align.labels import cell_types, ontology_terms
@@ -88,7 +88,8 @@ def report(
     say(f"embedding {adata.n_obs:,} cells")
     remarks = embed(adata, run, representation, statistics=statistics, source=source)
     remarks += _seen(adata, representation)
-    rows = np.flatnonzero(adata.obs[Obs.REACHED])
+    counted_n = np.asarray(clean.X.sum(axis=1)).ravel() > 0  # one without shows nothing of itself
+    rows = np.flatnonzero(adata.obs[Obs.REACHED].to_numpy() & counted_n)
     pairs = PairedCells(
         cell_nd=adata.obsm[Obsm.CLIP_CELL][rows],
         marker_nm=adata.obsm[Obsm.CLIP_MARKER][rows],

@@ -23,18 +23,23 @@ INTEGER_TOLERANCE = 1e-3
 Features = Callable[[sp.csr_matrix], np.ndarray]
 
 
+def whole_counts(counts_ng: sp.csr_matrix) -> np.ndarray:
+    """Stored values as whole numbers; ``InputError`` where they are none."""
+    whole = np.round(counts_ng.data)
+    if counts_ng.nnz and np.abs(counts_ng.data - whole).max() > INTEGER_TOLERANCE:
+        raise InputError("augmentation 'thinning' draws from counts, and X holds fractions")
+    return np.asarray(whole, dtype=np.int64)
+
+
 def thinned(counts_ng: sp.csr_matrix, most: float, rng: np.random.Generator) -> sp.csr_matrix:
     """Counts with each molecule kept or not; a cell loses a share of its own, from 0 to ``most``.
 
     Raises ``InputError`` where values are no whole numbers.
     """
-    counts_ng = sp.csr_matrix(counts_ng, copy=True)
-    whole = np.round(counts_ng.data)
-    if counts_ng.nnz and np.abs(counts_ng.data - whole).max() > INTEGER_TOLERANCE:
-        raise InputError("augmentation 'thinning' draws from counts, and X holds fractions")
+    counts_ng, whole = sp.csr_matrix(counts_ng, copy=True), whole_counts(counts_ng)
     kept_n = 1 - most * rng.random(counts_ng.shape[0])
     kept = np.repeat(kept_n, np.diff(counts_ng.indptr))
-    counts_ng.data = rng.binomial(whole.astype(np.int64), kept).astype(np.float32)
+    counts_ng.data = rng.binomial(whole, kept).astype(np.float32)
     return counts_ng
 
 

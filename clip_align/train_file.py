@@ -27,16 +27,18 @@ from clip_align.markers import (
 )
 from clip_align.markers.hierarchy import load_hierarchy
 from clip_align.markers.profile import View
+from clip_align.models import above
 from clip_align.monitor import Monitor, MonitorConfig
 from clip_align.pairs import UNLABELLED, PairedCells
 from clip_align.related import related
 from clip_align.run_folder import check_folder, keep_collapsed, staged
 from clip_align.thinned_pairs import with_copies
-from clip_align.thinning import THINNING
+from clip_align.thinning import THINNING, whole_counts
 from clip_align.train import CollapseError, NonFiniteError, Trained, train
 from representations import registry
 from representations.errors import InputError, naming
 from representations.keys import Obs, Obsm, Uns
+from representations.preprocess import counts
 from representations.query import prepare, read_h5ad
 from representations.threads import one_thread
 
@@ -87,7 +89,9 @@ def train_file(
         remarks.append(f'no obs["{Obs.CELL_TYPE}"]: the run will give no types in embed')
     for remark in remarks:
         say(f"note: {remark}")
+    nodes = markers_under(markers, plan.view) if plan.train.model.hierarchy else {}
     with naming(data):
+        _check_cells(clean, plan, ancestry(markers, nodes))
         profile_nm = marker_profile(clean, view=plan.view, markers=markers).to_numpy()
         held_n, by = _hold_out(clean, plan)
     exclude = () if plan.keep_panel_genes else marker_genes(markers, plan.view)
@@ -129,7 +133,6 @@ def train_file(
         "n_genes_excluded": len(exclude),
         "remarks": remarks,
     }
-    nodes = markers_under(markers, plan.view) if plan.train.model.hierarchy else {}
     with staged(out) as folder:
         try:
             with Monitor(folder, plan.monitor) as monitor, one_thread():
@@ -159,6 +162,13 @@ def train_file(
     if trained.collapse is not None:
         say(f"note: the training collapsed at {trained.collapse}")
     return trained
+
+
+def _check_cells(clean: AnnData, plan: FileTraining, ancestry_mk: np.ndarray) -> None:
+    """Refuse what the training would refuse, before a representation is fitted for it."""
+    if plan.train.augmentation == THINNING:
+        whole_counts(counts(clean))
+    above(plan.train.model, len(ancestry_mk), ancestry_mk)
 
 
 def _metrics(trained: Trained) -> dict[str, Any]:

@@ -64,10 +64,10 @@ class Validation:
         kinship: Kinship | None = None,
         related: Related | None = None,
     ) -> None:
-        self.pairs = pairs.take(stratified(pairs.types_n, POOL_CELLS))
+        self.pairs = pairs.take(stratified(pairs.ids_n, pairs.types_n, POOL_CELLS))
         self.loss, self.kinship = loss, kinship
         self.related = (related or Related()).within(self.pairs.types_n)
-        self.rows_c = stratified(self.pairs.types_n, COLLAPSE_CELLS)
+        self.rows_c = stratified(self.pairs.ids_n, self.pairs.types_n, COLLAPSE_CELLS)
         self.dealt_n = np.random.default_rng(0).permutation(len(self.pairs))
         self.random_init: Judged | None = None
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from benchmarks import errors, integration
+from benchmarks.grouping import grouped, reference_of
 from benchmarks.setting import Setting, blocks_of, config_of, every_block
 from benchmarks.suites import suites
 from benchmarks.suites.best import FEATURES
@@ -17,6 +18,8 @@ from benchmarks.tasks.best import BEST, Best
 from benchmarks.tasks.half_panel import HalfPanelCells
 from clip_align.config import PLAIN, bases
 from clip_align.models import OPTIMIZED
+from representations import integrated_config, registry
+from tests.ablation_records import record_of
 from tests.test_alignment_task import TINY, row, tiny_sets  # noqa: F401 - a fixture
 
 
@@ -37,6 +40,35 @@ def test_blocks_are_named_by_a_setting() -> None:
         for x in ("pca+sqrt", "pca+residual")
     )
     assert one != other
+
+
+@pytest.mark.parametrize("block", ["residual", "sqrt"])
+def test_settings_of_a_named_block_are_part_of_what_a_row_is(block, monkeypatch) -> None:
+    asked = row(OPTIMIZED.name, "X_integrated", blocks=f"pca+{block}")
+    before = json.dumps(config_of(asked, "adt"), default=str)
+    kind = registry.get(block)
+    changed = replace(kind.Config(), n_components=7)
+    monkeypatch.setattr(kind, "Config", lambda: changed)
+    monkeypatch.setattr(
+        integrated_config, "_config", lambda name, given: registry.get(name).Config()
+    )
+    assert json.dumps(config_of(asked, "adt"), default=str) != before
+
+
+def test_rows_are_compared_with_what_differs_by_one_thing() -> None:
+    rows = {(r.task, r.model, str(dict(r.variant)), r.representation): r
+            for r in suites.get("best").rows}  # fmt: skip
+    rng = np.random.default_rng(0)
+    made = [record_of(r, 0, 0.9, rng, suite="best") for r in rows.values()]
+    runs = grouped(made)
+    named = {(k.task, k.model, k.representation, k.variant): k for k in runs}
+    joined = json.dumps(FEATURES, sort_keys=True)
+    control = json.dumps({**FEATURES, "control": "random_init"}, sort_keys=True)
+    best = named["best", OPTIMIZED.name, "X_integrated", joined]
+    assert reference_of(named["best", OPTIMIZED.name, "X_integrated", control], runs) == best
+    assert reference_of(best, runs) == named["best", "ridge", "X_integrated", joined]
+    alone = named["best", PLAIN, "X_pca", "{}"]
+    assert reference_of(alone, runs) == named["best", "ridge", "X_pca", "{}"]
 
 
 def test_half_of_the_antibodies_is_the_cell_side(tiny_sets) -> None:  # noqa: F811

@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 
 from benchmarks import cache_figure
+from benchmarks.grouping import check_differ
 from benchmarks.suites import suites
 from benchmarks.tasks.hard_negatives import HardNegatives, course
 from benchmarks.tidy import tidy
 from clip_align.models import OPTIMIZED
+from representations.errors import InputError
 from tests.ablation_records import figure_of, record_of
 from tests.test_alignment_task import TINY, row, tiny_sets  # noqa: F401 - a fixture
 
@@ -33,6 +35,18 @@ def test_the_course_is_by_epoch_and_leaves_out_what_is_unknown() -> None:
     )
     values = {name: figure.value for name, figure in course(history, 9).items()}
     assert values == {"cache_false[1]": 0.5, "cache_false[2]": 0.25, "cache_stale[2]": 0.1}
+
+
+def test_what_the_cache_did_on_the_way_makes_no_row_different() -> None:
+    rng = np.random.default_rng(0)
+    base, other = (
+        record_of(x, 0, 0.9, np.random.default_rng(1), suite="hard_negatives") for x in ROWS[1:3]
+    )
+    same = other.model_copy(
+        update={"metrics": {**base.metrics, **course(({"train/cache_false": rng.random()},), 9)}}
+    )
+    with pytest.raises(InputError, match="it changed nothing"):
+        check_differ([same], [base])
 
 
 def test_a_row_tells_its_epochs(tiny_sets, monkeypatch) -> None:  # noqa: F811

@@ -86,7 +86,7 @@ def test_in_the_committed_tree_siblings_are_nearer_than_lineages() -> None:
 def test_numbers_of_types_follow_kinship_and_nothing_has_none() -> None:
     some = replace(pairs(4), types_n=np.array(["T2", UNLABELLED, "B", "NK"]))
     profile_nm = torch.zeros(4, 4)
-    assert Known.of(some, profile_nm, KIN).type_n.tolist() == [2, -1, 0, -1]
+    assert Known.of(some, profile_nm, KIN).type_n.tolist() == [2, -1, 0, len(KIN.names)]
     alone = Known.of(some, profile_nm)
     assert alone.type_n[1] == -1
     assert len(set(alone.type_n.tolist())) == 4
@@ -156,3 +156,14 @@ def test_types_may_be_numbers(given: np.ndarray) -> None:
 def test_a_share_is_one(name: str) -> None:
     with pytest.raises(InputError, match=r"augmentation_strength=1.5: for .* from 0 to 1"):
         fit(replace(CONFIG, augmentation=name, augmentation_strength=1.5))
+
+
+def test_a_type_that_no_ontology_places_is_a_type_all_the_same() -> None:
+    some = Kinship(names=("a", "b"), kin_tt=np.array([[1, 0.5], [0.5, 1]], np.float32))
+    cells = pairs(types=("b", "strange", UNLABELLED, "a"))
+    facts = Known.of(cells, torch.zeros(len(cells), 4), some)
+    number = dict(zip(cells.types_n.tolist(), facts.type_n.tolist(), strict=True))
+    assert number == {"a": 0, "b": 1, "strange": 2, UNLABELLED: -1}
+    assert facts.kin_tt is not None
+    assert facts.kin_tt[2].tolist() == [0.0, 0.0, 1.0]
+    assert facts.kin_tt[0, 1] == 0.5

@@ -52,7 +52,7 @@ OF_PAIRS = RETRIEVAL | {
     "collapse/alignment", "collapse/sibling_confusion", "sibling_confusion/t1|t2"
 }  # fmt: skip
 OF_STEPS = {f"train/{name}" for name in ("loss", "grad_norm", "logit_scale", "learning_rate")} | {
-    f"train/cache_{name}" for name in ("hits", "false", "age")
+    f"train/cache_{name}" for name in ("hits", "false", "age", "stale")
 }
 RUN = ONE_SIDE | OF_CELLS | OF_PAIRS | OF_STEPS | {"val/loss", "collapse/signs"}
 AT_END = {

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -52,21 +51,23 @@ def test_groups_of_few_cells_are_left_out() -> None:
 def test_a_stratified_share_keeps_every_type_and_its_part(
     labels: list[str], most: int, seed: int
 ) -> None:
-    types_n = np.array(labels)
-    rows = stratified(types_n, most, seed=seed)
+    types_n, ids_n = np.array(labels), np.array([f"c{i}" for i in range(len(labels))])
+    rows = stratified(ids_n, types_n, most, context=str(seed))
     assert len(rows) == min(len(types_n), most)
     assert (np.diff(rows) > 0).all()
-    np.testing.assert_array_equal(rows, stratified(types_n, most, seed=seed))
+    turn = np.random.default_rng(seed).permutation(len(types_n))
+    again = stratified(ids_n[turn], types_n[turn], most, context=str(seed))
+    assert set(ids_n[turn][again]) == set(ids_n[rows])
     before, after = Counter(labels), Counter(types_n[rows].tolist())
     assert set(after) == set(before)
     for name, count in before.items():
         assert abs(after[name] - count * len(rows) / len(types_n)) <= 2
 
 
-def test_which_cells_are_taken_follows_the_seed() -> None:
-    types_n = np.repeat(["a", "b"], [900, 100])
-    first, second = (stratified(types_n, 100, seed=seed) for seed in (0, 1))
+def test_which_cells_are_taken_follows_the_context() -> None:
+    types_n, ids_n = np.repeat(["a", "b"], [900, 100]), np.array([f"c{i}" for i in range(1000)])
+    first, second = (stratified(ids_n, types_n, 100, context=x) for x in ("one", "other"))
     assert Counter(types_n[first].tolist()) == {"a": 90, "b": 10}
     assert not np.array_equal(first, second)
-    assert stratified(types_n, 1000).tolist() == list(range(1000))
-    assert len(stratified(types_n, 1)) == pytest.approx(1)
+    assert stratified(ids_n, types_n, 1000).tolist() == list(range(1000))
+    assert len(stratified(ids_n, types_n, 1)) == 1

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from threadpoolctl import threadpool_limits
 
-from benchmarks.cache_sides import CrossBatch, sides
+from benchmarks.cache_sides import AllEntries, CrossBatch, sides
 from benchmarks.setting import trained_as
 from benchmarks.suites import Row
 from benchmarks.tasks import NotRun, Outcome, tasks
@@ -133,6 +133,9 @@ def _fill(trainer: Trainer) -> None:
                     continue
                 trainer.loss_of(index_b, cell_be, marker_be, trainer.model.temperature(cell_be))
             trainer.keep(index_b, cell_be, marker_be)
+    cache = None if isinstance(trainer, AllEntries) else trainer.cache
+    if cache is not None and (cache.searched_n < 0).any():
+        raise RuntimeError("a pair has no list of negatives: what is timed would be too quick")
 
 
 def _timed(trainers: dict[str, Trainer]) -> dict[str, list[float]]:

@@ -13,7 +13,6 @@ from clip_align.analysis.confusion import confusion
 from clip_align.analysis.marker_space import SAMPLE, marker_space
 from clip_align.analysis.ontology_distance import distance_shares, mean_distances
 from clip_align.analysis.order import kin_order
-from clip_align.analysis.pool import MOST_CELLS, stratified
 from clip_align.analysis.siblings import judge, pair_table, pairs_to_judge
 from clip_align.analysis.telling_markers import telling_markers
 from clip_align.analysis.tree import TypeTree
@@ -21,9 +20,11 @@ from clip_align.analysis.wrong_partners import wrong_partners
 from clip_align.pairs import UNLABELLED, PairedCells
 from clip_align.resample import bootstrap_weights, interval, weighted_mean
 from clip_align.retrieval import pair_scores, top_label_shares
+from clip_align.stratify import stratified
 from representations.errors import InputError
 
 Floats = NDArray[np.float64]
+MOST_CELLS = 8000  # similarities of the pool then take 256 MB
 
 
 @dataclass(frozen=True, kw_only=True)

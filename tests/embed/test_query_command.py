@@ -117,6 +117,7 @@ def test_a_gate_that_nobody_meets_is_told(asked: Asked) -> None:
         ("CD3+ CD161+ CD303-", (), "the run has no CD161, CD303: leave it out"),
         ("", (), "write 1 to 500"),
         (GATE, ("--top", "0"), "top=0: choose 1 or more"),
+        (GATE, ("--top", "5", "-o", "x.h5ad"), "top=5: x.h5ad keeps every cell"),
         (GATE, ("-o", "out.txt"), "ending in .csv"),
     ],
 )
