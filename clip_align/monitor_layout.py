@@ -16,7 +16,7 @@ TAB = "#custom_scalars&_smoothingWeight=0"
 
 # A tag that ends in a slash stands for all below it, in one chart.
 CATEGORIES: Mapping[str, Mapping[str, str]] = {
-    "Collapse: is it there? (each chart: run, random init, shuffled pairs)": {
+    "Collapse: is it there? (beside the run: random init, shuffled pairs)": {
         "Signs of collapse: 0 is healthy": "collapse/signs",
         "RankMe, cells: falls towards 1 in collapse": "collapse/rankme_cell",
         "Uniformity, cells: rises to 0 in collapse": "collapse/uniformity_cell",
@@ -54,17 +54,19 @@ CATEGORIES: Mapping[str, Mapping[str, str]] = {
         "Hit rate": "train/cache_hits",
         "False-negative rate": "train/cache_false",
         "Age in steps": "train/cache_age",
+        "Staleness: share of a renewed list that is new": "train/cache_stale",
     },
 }
 OPEN = 1
+LATER = {"train/cache_hits": "train/cache_stale"}  # known when a list is renewed, not before
 
 
 def layout(tags: Sequence[str]) -> Summary:
-    """The layout, with the charts for which there are ``tags``."""
+    """The layout, with the charts for which there are ``tags`` in the first epoch, or will be."""
     from tensorboard.compat.proto import summary_pb2, tensor_pb2
     from tensorboard.plugins.custom_scalar import layout_pb2, metadata
 
-    found = layout_pb2.Layout()
+    found, tags = layout_pb2.Layout(), [*tags, *(LATER.get(tag, tag) for tag in tags)]
     for number, (title, charts) in enumerate(CATEGORIES.items()):
         here = {name: tag for name, tag in charts.items() if any(map(_matches(tag), tags))}
         if here:

@@ -20,7 +20,10 @@ from pathlib import Path
 from clip_align.monitor_layout import TAB
 
 OUT = Path("results/figures/tensorboard_collapse.png")
-RUNS = {"healthy": [], "weight_decay_500": ["--train.weight-decay", "500", "--fail-on-collapse"]}
+RUNS = {
+    "healthy": ["--monitor.shuffled-training"],
+    "weight_decay_500": ["--train.weight-decay", "500", "--fail-on-collapse"],
+}
 EPOCHS = "15"
 START_SECONDS, DRAW_MS = 60, 30_000
 SIZE = "1500,1060"

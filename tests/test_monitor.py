@@ -52,8 +52,9 @@ OF_PAIRS = RETRIEVAL | {
     "collapse/alignment", "collapse/sibling_confusion", "sibling_confusion/t1|t2"
 }  # fmt: skip
 OF_STEPS = {f"train/{name}" for name in ("loss", "grad_norm", "logit_scale", "learning_rate")} | {
-    f"train/cache_{name}" for name in ("hits", "false", "age", "stale")
+    f"train/cache_{name}" for name in ("hits", "false", "age")
 }
+LATER = {"train/cache_stale"}  # unknown until a list is renewed
 RUN = ONE_SIDE | OF_CELLS | OF_PAIRS | OF_STEPS | {"val/loss", "collapse/signs"}
 AT_END = {
     f"final/{name}"
@@ -98,7 +99,7 @@ def events(folder: Path) -> Any:
 def test_every_figure_is_there_for_every_epoch(shown: tuple[Path, Trained]) -> None:
     folder, trained = shown
     read = events(folder)
-    assert set(read.Tags()["scalars"]) == RUN | AT_END
+    assert set(read.Tags()["scalars"]) == RUN | LATER | AT_END
     for tag in RUN:
         points = read.Scalars(tag)
         assert [point.step for point in points] == list(range(EPOCHS))
@@ -113,7 +114,7 @@ def test_controls_have_the_same_tags_in_runs_of_their_own(shown: tuple[Path, Tra
     )
     assert set(start.Tags()["scalars"]) == RUN - OF_STEPS - {"collapse/signs"}
     assert set(dealt.Tags()["scalars"]) == OF_PAIRS
-    assert set(other.Tags()["scalars"]) == RUN
+    assert set(other.Tags()["scalars"]) == RUN | LATER
     for tag in ("collapse/rankme_cell", "val/pair_accuracy"):
         values = [point.value for point in start.Scalars(tag)]
         assert len(values) == EPOCHS
@@ -140,7 +141,7 @@ def test_the_layout_opens_on_collapse_and_every_chart_has_a_figure(
             matched = [tag for tag in tags if re_match(regex, tag)]
             assert matched, chart.title
             drawn.update(matched)
-    assert set(drawn) == RUN
+    assert set(drawn) == RUN | LATER
     assert set(drawn.values()) == {1}  # recall@1 does not draw recall@10
 
 
