@@ -1,4 +1,4 @@
-"""``X_residual``: principal components of Pearson residuals of counts, all genes."""
+"""``X_residual``: principal components of Pearson residuals of counts, up to 10,000 genes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``X_sqrt``: principal components of square roots of counts per 10,000, all genes."""
+"""``X_sqrt``: principal components of square roots of counts per 10,000, up to 10,000 genes."""
 
 from __future__ import annotations
 
