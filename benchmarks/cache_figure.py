@@ -19,7 +19,7 @@ PANELS = {
     "cache_stale": "stale: share of a renewed list that is new",
     "cache_age": "age: steps since an embedding was written",
 }
-NAMES = {"{}": "profiles alike (cosine 0.9)", "duplicates": "equal profiles: no filter"}
+NAMES = {"{}": "profiles alike (cosine 0.5)", "duplicates": "equal profiles: no filter"}
 
 
 def draw(table: pd.DataFrame) -> Figure:

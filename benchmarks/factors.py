@@ -136,7 +136,7 @@ _add(
         "no cache": _train(model__cache=None),
         "duplicates": _cache(spared="duplicates"),
         "alike": _cache(spared="alike"),
-        "alike-0.5": _cache(spared="alike", likeness=0.5),
+        "alike-0.3": _cache(spared="alike", likeness=0.3),
         "type": _cache(spared="type"),
     },
     (OPTIMIZED.name,),

@@ -40,7 +40,7 @@ class CacheConfig:
     """Who is no negative: equal marker profiles; those alike too; or all of the type (labels)."""
     weight: float = 1.0
     """A mined negative counts as so many of the batch; 0: as often as a batch would draw it."""
-    likeness: float = 0.9
+    likeness: float = 0.5
     """Cosine of standardised profiles from which two are alike."""
     search: str = "faiss"
     """Search by name."""
