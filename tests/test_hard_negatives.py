@@ -55,6 +55,7 @@ def test_a_row_tells_its_epochs(tiny_sets, monkeypatch) -> None:  # noqa: F811
     found = HardNegatives(TINY[0], TINY[0], 0).run(row(OPTIMIZED.name)).metrics
     assert {"cache_false[1]", "cache_false[2]", "cache_hits[2]", "pair_accuracy"} <= set(found)
     assert "cache_false[3]" not in found
+    assert "pair_accuracy" in HardNegatives(TINY[0], TINY[0], 0).run(row("ridge")).metrics
 
 
 @pytest.mark.slow

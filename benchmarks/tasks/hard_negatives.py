@@ -18,7 +18,7 @@ from benchmarks.suites import Row
 from benchmarks.tasks import Outcome, tasks
 from benchmarks.tasks.ablation import CACHE, Ablation
 from clip_align.cache import CacheConfig
-from clip_align.models import OPTIMIZED
+from clip_align.models import OPTIMIZED, models
 
 FULL = replace(OPTIMIZED, cache=CacheConfig(weight=1.0))
 
@@ -37,6 +37,8 @@ class HardNegatives(Ablation):
     def run(self, row: Row) -> Outcome:
         """Fit and judge one row, and tell what its cache gave out in each epoch."""
         outcome = super().run(row)
+        if row.model not in models.names():
+            return outcome
         n, trained = len(self.cells.split.train), self.trained(row, setting_of(row))
         return replace(
             outcome, metrics={**outcome.metrics, **course(trained.history, n)}
