@@ -23,6 +23,7 @@ from clip_align.known import Known
 from clip_align.losses import Mined
 from representations.errors import InputError
 
+TOGETHER = 4  # batches whose renewals are made in one of them
 Spared = Literal["duplicates", "alike", "type"]
 
 
@@ -42,8 +43,8 @@ class CacheConfig:
     """A mined negative counts as so many of the batch; 0: as often as a batch would draw it."""
     likeness: float = 0.5
     """Cosine of standardised profiles from which two are alike."""
-    search: str = "faiss"
-    """Search by name."""
+    search: str = "torch"
+    """Search by name; ``torch`` and ``faiss`` find the same, on a CPU the former quicker."""
 
     def check(self) -> None:
         """Refuse what makes no cache.
@@ -139,11 +140,11 @@ class NegativeCache(nn.Module):
     ) -> tuple[Mined | None, Mining]:
         """Hard negatives of a batch, None from an empty cache; some lists are renewed on the way.
 
-        Pairs without a list are searched, and of the others those longest unsearched, as many as
-        ``1 / renewed`` of the batch.
+        Pairs without a list are searched; once in a few batches those longest unsearched are too,
+        as many as make ``1 / renewed`` of all.
         """
         searched_b = self.searched_n[index_b]
-        n_due = max(-(-len(index_b) // self.config.renewed), int((searched_b == NONE).sum()))
+        n_due = max(self._due(len(index_b)), int((searched_b == NONE).sum()))
         due_d = searched_b.argsort(stable=True)[:n_due]
         reused_b = searched_b != NONE
         reused_b[due_d] = False
@@ -151,7 +152,7 @@ class NegativeCache(nn.Module):
         row_bh = self.list_nh[index_b]
         place_bh = torch.where(row_bh == NONE, NONE, self.place_n[row_bh])
         there_bh = place_bh != NONE  # who was near may have lost the place since
-        entry_bh2e = self.entry_s2e[place_bh.clamp(min=0)]
+        entry_bh2e = F.embedding(place_bh.clamp(min=0), self.entry_s2e)
         mined = Mined(
             marker_bhe=entry_bh2e[..., : self.embed_dim],
             cell_bhe=entry_bh2e[..., self.embed_dim :],
@@ -168,6 +169,11 @@ class NegativeCache(nn.Module):
         )
         return (mined if there_bh.any() else None), told
 
+    def _due(self, b: int) -> int:
+        """How many of a batch are to be renewed: many at a time, as one product costs less."""
+        every = min(TOGETHER, self.config.renewed)
+        return 0 if self.clock % every else -(-b * every // self.config.renewed)
+
     def _weight(self, b: int) -> float:
         """Of a mined negative: with no weight given, the chance that a batch holds it."""
         return self.config.weight or min(1.0, (b - 1) / max(len(self.type_n) - 1, 1))
@@ -180,9 +186,9 @@ class NegativeCache(nn.Module):
         if self.config.spared != "duplicates":
             own_bm = self.unit_nm[index_b]
             if place_bk is None:
-                like_bk = own_bm @ self.unit_nm[row_bk[0]].T
+                like_bk = own_bm @ F.embedding(row_bk[0], self.unit_nm).T
             else:
-                like_bk = einsum(own_bm, self.unit_nm[row_bk], "b m, b k m -> b k")
+                like_bk = einsum(own_bm, F.embedding(row_bk, self.unit_nm), "b m, b k m -> b k")
             allowed_bk &= like_bk < self.config.likeness
         if self.config.spared == "type":
             type_b1 = self.type_n[index_b][:, None]
@@ -195,6 +201,8 @@ class NegativeCache(nn.Module):
         def allowed(query_q: Tensor, entry_qk: Tensor | None = None) -> Tensor:
             return self.allowed(index_d[query_q], entry_qk)
 
+        if len(index_d) == 0:
+            return float("nan")
         place_dh = self.search(query_d2e, self.entry_s2e, allowed, self.config.negatives)
         row_dh = torch.where(place_dh == NONE, NONE, self.row_s[place_dh])
         before_dh, found_dh = self.list_nh[index_d], row_dh != NONE

@@ -139,21 +139,37 @@ def test_every_search_finds_the_nearest_that_are_allowed(
 
 def test_lists_are_reused_and_a_share_of_them_renewed() -> None:
     facts = known(32)
-    cache = NegativeCache(facts, E, CacheConfig(negatives=4, renewed=4))
+    cache = NegativeCache(facts, E, CacheConfig(negatives=4, renewed=8))
     everyone = batch(torch.arange(32))
     mined, told = cache.mine(*everyone)
     assert mined is None
     assert (told.hits, told.false, told.age) == (0.0, 0.0, 0.0)
     cache.update(*everyone)
     assert (cache.searched_n == NONE).all()  # an empty cache has no list to give
-    for step, hits in enumerate((0.0, 0.75, 0.75, 0.75)):
+    searched, hits = [], []
+    for step in range(11):
         before = cache.searched_n.clone()
         _, told = cache.mine(*batch(torch.arange(32), seed=step))
-        assert (cache.searched_n != before).sum() == (32 if step == 0 else 8)
-        assert told.hits == hits
+        searched.append(torch.nonzero(cache.searched_n != before)[:, 0].tolist())
+        hits.append(told.hits)
+        assert np.isnan(told.stale) == (step == 0 or not searched[-1])  # nothing to compare with
         cache.update(*batch(torch.arange(32), seed=step))
-    assert told.age == 1.0  # all were written one step ago
-    assert 0 < told.stale <= 1  # the embeddings are drawn anew at every step
+        assert told.age == 1.0  # all were written one step ago
+    assert [len(rows) for rows in searched] == [32, 0, 0, 16, 0, 0, 0, 16, 0, 0, 0]
+    assert hits == [0.0, 1.0, 1.0, 0.5, 1.0, 1.0, 1.0, 0.5, 1.0, 1.0, 1.0]
+    assert sorted(searched[3] + searched[7]) == searched[0]  # those longest unsearched
+
+
+@pytest.mark.parametrize("renewed", [1, 2, 3, 8])
+def test_a_list_is_searched_once_in_so_many_batches(renewed: int) -> None:
+    cache = NegativeCache(known(24), E, CacheConfig(negatives=4, renewed=renewed))
+    cache.update(*batch(torch.arange(24)))
+    seen = []
+    for step in range(1 + 2 * 24):
+        _, told = cache.mine(*batch(torch.arange(24), seed=step))
+        cache.update(*batch(torch.arange(24), seed=step))
+        seen.append(24 * (1 - told.hits))
+    assert sum(seen[1:]) == pytest.approx(2 * 24 * 24 / renewed)
 
 
 def test_a_list_is_not_stale_while_nothing_moves() -> None:

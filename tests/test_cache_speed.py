@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from benchmarks.cache_sides import AllEntries, rebuilt, sides
+from benchmarks.cache_sides import AllEntries, sides
 from benchmarks.suites import suites
 from benchmarks.tasks import NotRun, cache_speed, tasks
 from clip_align.hard_search import searches
@@ -43,7 +43,7 @@ def test_the_rebuilt_index_finds_what_faiss_finds() -> None:
         return ok_qs[query_q] if entry_qk is None else ok_qs[query_q].gather(1, entry_qk)
 
     expected = searches.get("faiss")(query_qe, entry_se, allowed, 5)
-    assert torch.equal(rebuilt(query_qe, entry_se, allowed, 5), expected)
+    assert torch.equal(searches.get("rebuilt")(query_qe, entry_se, allowed, 5), expected)
 
 
 def test_all_entries_is_the_cross_entropy_over_batch_and_cache() -> None:
@@ -82,6 +82,14 @@ def test_a_row_says_what_share_of_the_plain_step_each_side_reaches(monkeypatch) 
     assert shares["share_of_plain[plain]"].value == 1.0
     for name, figure in outcome.metrics.items():
         assert 0 < figure.low <= figure.value <= figure.high, name
+
+
+def test_the_interval_of_a_median_holds_it_as_often_as_it_says() -> None:
+    draws = np.random.default_rng(0).exponential(size=(2000, 24))
+    low, high = np.array([cache_speed.median_interval(row) for row in draws]).T
+    held = ((low <= np.log(2)) & (np.log(2) <= high)).mean()
+    assert 0.94 < held < 0.99
+    assert cache_speed.median_interval(np.array([3.0, 1.0])) == (1.0, 3.0)
 
 
 def test_threads_are_a_number() -> None:
