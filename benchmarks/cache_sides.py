@@ -111,7 +111,7 @@ class CrossBatch(Trainer):
         try:
             from pytorch_metric_learning.losses import CrossBatchMemory, NTXentLoss
         except ImportError as error:
-            raise NotRun("pytorch-metric-learning is not installed: make peers") from error
+            raise NotRun("pytorch-metric-learning is not installed: make setup") from error
         super().__init__(pairs, replace(config, model=replace(config.model, cache=None)))
         size = (config.model.cache or CacheConfig()).size
         self.memory = CrossBatchMemory(NTXentLoss(), config.model.out_dim, memory_size=size)
