@@ -146,7 +146,7 @@ class AlignmentTask:
         folder = Path(self.logs) / name / f"seed{self.seed}"
         return Monitor(folder, MonitorConfig(projector_cells=0))  # of a suite it would be gigabytes
 
-    def _baseline(self, row: Row, setting: Setting) -> baselines.Baseline:
+    def _baseline(self, row: Row, setting: Setting) -> baselines.Matcher:
         known, held = self.cells.known_pairs(row.representation, setting)
         rng = np.random.default_rng(self.seed)
         return baselines.create(row.model).fit(

@@ -8,6 +8,9 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from benchmarks import errors, integration
 from benchmarks.grouping import grouped, reference_of
@@ -16,6 +19,7 @@ from benchmarks.suites import suites
 from benchmarks.suites.best import FEATURES
 from benchmarks.tasks.best import BEST, Best
 from benchmarks.tasks.half_panel import HalfPanelCells
+from benchmarks.tasks.known_types import KnownTypes, tuned
 from clip_align.config import PLAIN, bases
 from clip_align.models import OPTIMIZED
 from representations import integrated_config, registry
@@ -87,6 +91,37 @@ def test_half_of_the_antibodies_is_the_cell_side(tiny_sets) -> None:  # noqa: F8
         assert pairs.marker_nm.shape == (len(pairs), len(second))
         np.testing.assert_allclose(pairs.cell_nd.sum(axis=1), 0, atol=1e-4)
     assert not set(test.ids_n) & {*known.ids_n, *held.ids_n}
+
+
+def test_known_types_tell_types_apart_and_no_cell_of_one(tiny_sets) -> None:  # noqa: F811
+    task = KnownTypes(TINY[0], TINY[0], 0)
+    asked = replace(row("logreg", "X_pca"), task="known_types", test=TINY[0])
+    figures = task.run(asked).metrics
+    assert figures["type_match@1"].value > 0.9 > 2 * figures["type_match@1"].chance
+    n_types, n = 4, figures["recall@10"].n
+    assert figures["recall@10"].value < 2 * 10 * n_types / n  # a partner among those of its type
+    setting = Setting(query_statistics="train")
+    fitted = task._baseline(asked, setting)
+    test = task.cells.test_pairs("X_pca", setting)
+    same_nn = fitted.similarity(test.cell_nd, test.marker_nm)
+    cell_nt = fitted.cell.predict_proba(test.cell_nd)
+    marker_nt = fitted.marker.predict_proba(test.marker_nm)
+    assert same_nn[2, 5] == pytest.approx(sum(cell_nt[2] * marker_nt[5]))
+    assert list(fitted.cell.classes_) == list(fitted.marker.classes_)
+
+
+def test_the_penalty_is_that_of_the_held_out_rows() -> None:
+    """Many columns of noise, which a weak penalty fits."""
+    rng = np.random.default_rng(0)
+    types_n = np.array(["a", "b"])[rng.integers(2, size=240)]
+    x_nd = rng.normal(size=(240, 100))
+    x_nd[:, 0] += 2 * (types_n == "b")
+    best = tuned(x_nd[:120], types_n[:120], x_nd[120:], types_n[120:])
+    loose = make_pipeline(StandardScaler(), LogisticRegression(C=1.0)).fit(
+        x_nd[:120], types_n[:120]
+    )
+    assert best[-1].C < 1.0
+    assert best.score(x_nd[120:], types_n[120:]) > loose.score(x_nd[120:], types_n[120:])
 
 
 @pytest.mark.slow

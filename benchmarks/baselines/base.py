@@ -23,7 +23,14 @@ VALIDATION_PAIRS = 2_000
 MARGIN = 1e-6
 
 
-class Baseline(Protocol):
+class Matcher(Protocol):
+    """Asked for similarities."""
+
+    def similarity(self, cell_nd: Floats, marker_nm: Floats) -> Floats:
+        """Similarity (n, n) of every cell with every marker profile."""
+
+
+class Baseline(Matcher, Protocol):
     """Fitted on training pairs, tuned on validation pairs, asked for similarities."""
 
     def fit(
@@ -36,9 +43,6 @@ class Baseline(Protocol):
         rng: np.random.Generator,
     ) -> Self:
         """Learn from paired rows; settings are chosen by pair accuracy on the validation pairs."""
-
-    def similarity(self, cell_nd: Floats, marker_nm: Floats) -> Floats:
-        """Similarity (n, n) of every cell with every marker profile."""
 
     @property
     def chosen(self) -> dict[str, float]:
