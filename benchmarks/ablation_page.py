@@ -31,7 +31,7 @@ COLLAPSE = (
 COSINES = tuple(
     f"centred_cosine[{name}]" for name in (*LINEAGES, *(f"{a.first}|{a.second}" for a in AXES))
 )
-CACHE = ("cache[hits]", "cache[false]", "cache[stale]", "cache[age]")
+CACHE = ("cache[hits]", "cache[there]", "cache[false]", "cache[stale]", "cache[age]")
 OF_CACHE = ("cache", "negatives", "batch_size")
 CONTROL = "control"
 

@@ -10,14 +10,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from clip_align.augment import augmentations
-from clip_align.encoders import encoders
+from clip_align.config import PLAIN
 from clip_align.losses import losses
 from clip_align.models import OPTIMIZED
 from representations.family import Family
 
 Fields = Mapping[str, Any]
 # What is not there yet is left out, and is a row as soon as it is.
-MARKER_ENCODERS = ("mlp", "set")
 AUGMENTATIONS = (
     ("none", 0.0), ("gaussian", 0.1), ("gaussian", 0.3), ("dropout", 0.2), ("masking", 0.2),
     ("thinning", 0.2),
@@ -90,9 +89,9 @@ _add(
     "marker_encoder",
     "encoder of the marker tower",
     {
-        name: _train(model__marker__encoder=name)
-        for name in MARKER_ENCODERS
-        if name in encoders.names()
+        "mlp": _train(model__marker__encoder="mlp", panel_dropout=None),
+        "set": _train(model__marker__encoder="set", panel_dropout=0.5),  # what it is there for
+        "set-whole": _train(model__marker__encoder="set", panel_dropout=0.0),
     },
 )
 _add("head", "projection head", {name: _towers(head=name) for name in ("linear", "mlp", "skip")})
@@ -128,6 +127,12 @@ _add(
     "temperature",
     "temperature",
     {name: _train(model__temperature=name) for name in ("fixed", "learned", "adaptive")},
+)
+_add(
+    "hard_negatives",
+    "cache of hard negatives",
+    {"no": _train(model__cache=None), "yes": _train(model__cache=OPTIMIZED.cache)},
+    (PLAIN,),
 )
 _add(
     "cache",

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, fields, is_dataclass, replace
 from typing import Any, Literal
 
 from benchmarks.factors import Fields, factors
-from clip_align.config import TrainConfig, bases
+from clip_align.config import TrainConfig, bases, panel_share
 from clip_align.losses import options_of
 from representations.errors import InputError
 
@@ -85,9 +85,14 @@ def differing(one: Plan, other: Plan) -> list[str]:
 
 
 def effective(plan: Plan) -> dict[str, Any]:
-    """Every field by its dotted name; the options of a loss are those that it runs with."""
-    options = options_of(plan.train.loss, plan.train.loss_options)
-    return _flat(asdict(replace(plan, train=replace(plan.train, loss_options=options))))
+    """Every field by its dotted name, as it runs."""
+    return _flat(asdict(replace(plan, train=as_run(plan.train))))
+
+
+def as_run(config: TrainConfig) -> TrainConfig:
+    """A training with every default filled in: options of the loss, share of a panel dropped."""
+    options = options_of(config.loss, config.loss_options)
+    return replace(config, loss_options=options, panel_dropout=panel_share(config))
 
 
 def rows_of(factor: str, model: str, start: Mapping[str, Any] | None = None) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ SHARES = (
     *("trustworthiness", "reached", "tree_", "pair_precision", "pair_recall", "edge_confidence"),
     *("ilisi", "bras", "kbet", "graph_connectivity", "pcr_comparison"),
     *("knn_recall", "subspace_cosine"),
-    *("cache[hits", "cache[false", "cache[stale", "cache_hits", "cache_false", "cache_stale"),
+    *(f"cache{sep}{name}" for sep in "[_" for name in ("hits", "there", "false", "stale")),
 )
 
 

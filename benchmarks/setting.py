@@ -9,12 +9,11 @@ from typing import Any, Literal, cast
 from benchmarks import baselines
 from benchmarks.factors import factors
 from benchmarks.method import method
-from benchmarks.plans import factors_in, resolve
+from benchmarks.plans import as_run, factors_in, resolve
 from benchmarks.resample import N_REPLICATES
 from benchmarks.siblings import AXES
 from benchmarks.suites import Row
 from benchmarks.suites.representations import BLOCKS
-from clip_align.losses import options_of
 from clip_align.markers import tables_revision
 from clip_align.models import models
 from representations.base import Statistics
@@ -92,9 +91,9 @@ def trained_as(
     variant: Mapping[str, Any] | None = None,
     budget: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Configuration of a training: a model's base unless told, its loss with all its options."""
-    config = resolve(model, variant, budget).train
-    return _given(asdict(config) | {"loss_options": options_of(config.loss, config.loss_options)})
+    """Configuration of a training, as it runs: a model's base unless told."""
+    run = as_run(resolve(model, variant, budget).train)
+    return _given(asdict(run) | {"panel_dropout": run.panel_dropout or None})
 
 
 def _given(config: dict[str, Any]) -> dict[str, Any]:

@@ -36,7 +36,7 @@ class CacheConfig:
     negatives: int = 16
     """Hard negatives of each pair; with 0 there is no cache."""
     renewed: int = 8
-    """A pair's list is searched anew once in so many of its batches."""
+    """A pair's list is searched anew once in so many of its batches, on average."""
     spared: Spared = "alike"
     """Who is no negative: equal marker profiles; those alike too; or all of the type (labels)."""
     weight: float = 1.0
@@ -66,13 +66,14 @@ class CacheConfig:
 class Mining:
     """What one look into the cache was worth.
 
-    ``hits``: pairs of the batch whose negatives came from a list of an earlier batch; ``false``:
-    negatives of the pair's own type, where both are known; ``age``: steps since what was given out
-    was written, the mean; ``stale``: share of a renewed list that the old one had not, none of
-    which is known (nan) where no list was renewed.
+    ``hits``: pairs of the batch whose negatives came from a list of an earlier batch; ``there``:
+    share of the lists whose embeddings are still kept; ``false``: negatives of the pair's own type,
+    where both are known; ``age``: steps since what was given out was written, the mean; ``stale``:
+    share of a renewed list that the old one had not. A figure of nothing is not known: nan.
     """
 
     hits: float
+    there: float
     false: float
     age: float
     stale: float
@@ -140,18 +141,19 @@ class NegativeCache(nn.Module):
     ) -> tuple[Mined | None, Mining]:
         """Hard negatives of a batch, None from an empty cache; some lists are renewed on the way.
 
-        Pairs without a list are searched; once in a few batches those longest unsearched are too,
-        as many as make ``1 / renewed`` of all.
+        Pairs without a list are searched, or with one of which less than half is still kept. Once
+        in a few batches those longest unsearched are too, as many as make ``1 / renewed`` of all.
         """
-        searched_b = self.searched_n[index_b]
+        _, there_bh = self._places(index_b)
+        hollow_b = 2 * there_bh.sum(dim=1) < (self.list_nh[index_b] != NONE).sum(dim=1)
+        searched_b = self.searched_n[index_b].masked_fill(hollow_b, NONE)
         n_due = max(self._due(len(index_b)), int((searched_b == NONE).sum()))
         due_d = searched_b.argsort(stable=True)[:n_due]
         reused_b = searched_b != NONE
         reused_b[due_d] = False
         stale = self._renew(index_b[due_d], torch.cat([cell_be, marker_be], dim=1)[due_d])
         row_bh = self.list_nh[index_b]
-        place_bh = torch.where(row_bh == NONE, NONE, self.place_n[row_bh])
-        there_bh = place_bh != NONE  # who was near may have lost the place since
+        place_bh, there_bh = self._places(index_b)
         entry_bh2e = F.embedding(place_bh.clamp(min=0), self.entry_s2e)
         mined = Mined(
             marker_bhe=entry_bh2e[..., : self.embed_dim],
@@ -163,11 +165,18 @@ class NegativeCache(nn.Module):
         own = own_b1.expand_as(row_bh)[there_bh]
         told = Mining(
             hits=_mean(reused_b & there_bh.any(dim=1)),
+            there=_mean(there_bh[row_bh != NONE]),
             false=_mean((type_bh == own)[(own >= 0) & (type_bh >= 0)]),
             age=_mean(self.clock - self.written_s[place_bh[there_bh]]),
             stale=stale,
         )
         return (mined if there_bh.any() else None), told
+
+    def _places(self, index_b: Tensor) -> tuple[Tensor, Tensor]:
+        """Where the entries of lists are, and which are kept: one may have lost its place since."""
+        row_bh = self.list_nh[index_b]
+        place_bh = torch.where(row_bh == NONE, NONE, self.place_n[row_bh])
+        return place_bh, place_bh != NONE
 
     def _due(self, b: int) -> int:
         """How many of a batch are to be renewed: many at a time, as one product costs less."""
@@ -209,10 +218,11 @@ class NegativeCache(nn.Module):
         new_dh = (row_dh[:, :, None] != before_dh[:, None]).all(dim=2) & found_dh
         had_d = (self.searched_n[index_d] != NONE)[:, None] & found_dh
         self.list_nh[index_d] = row_dh
-        # one that found nobody, as in an empty cache, is searched for when it is met again
-        self.searched_n[index_d] = torch.where(found_dh.any(dim=1), self.clock, NONE)
-        return _mean(new_dh[had_d], none=float("nan"))
+        # of a cache that is not half full the nearest are not near: searched for when met again
+        well_d = found_dh.any(dim=1) & (2 * len(self) >= self.size)
+        self.searched_n[index_d] = torch.where(well_d, self.clock, NONE)
+        return _mean(new_dh[had_d])
 
 
-def _mean(values: Tensor, *, none: float = 0.0) -> float:
-    return values.float().mean().item() if values.numel() else none
+def _mean(values: Tensor) -> float:
+    return values.float().mean().item()

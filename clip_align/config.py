@@ -54,10 +54,18 @@ class TrainConfig:
     """Of initialisation, order, dropout and augmentation."""
 
 
+PANEL_DROPOUT = 0.5  # of a marker encoder that takes missing markers, unless told
 PLAIN = ModelConfig().name
 bases: Family[TrainConfig] = Family("model")
 bases.add(PLAIN, TrainConfig())
 bases.add(OPTIMIZED.name, TrainConfig(model=OPTIMIZED, loss="hard_negative"))
+
+
+def panel_share(config: TrainConfig) -> float:
+    """Share of the markers that a training profile lacks at most."""
+    if config.panel_dropout is not None:
+        return config.panel_dropout
+    return PANEL_DROPOUT if takes_missing(config.model.marker.encoder) else 0.0
 
 
 def check(config: TrainConfig) -> None:

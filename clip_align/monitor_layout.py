@@ -42,23 +42,24 @@ CATEGORIES: Mapping[str, Mapping[str, str]] = {
         "Recall at 10": "val/recall@10",
         "Recall at 1": "val/recall@1",
         "Mean reciprocal rank": "val/mrr",
-        "Loss": "val/loss",
+        "Validation loss, in nats": "val/loss",
     },
     "Training": {
-        "Loss": "train/loss",
-        "Logit scale": "train/logit_scale",
-        "Gradient norm": "train/grad_norm",
+        "Training loss, in nats": "train/loss",
+        "Logit scale: 1 / temperature, 100 at most": "train/logit_scale",
+        "Gradient norm, before clipping": "train/grad_norm",
         "Learning rate": "train/learning_rate",
     },
     "Cache of hard negatives": {
-        "Hit rate": "train/cache_hits",
-        "False-negative rate": "train/cache_false",
-        "Age in steps": "train/cache_age",
+        "Hit rate: share of pairs served from an earlier list": "train/cache_hits",
+        "False-negative rate: share of negatives of the pair's own type": "train/cache_false",
+        "Age of embeddings, in steps": "train/cache_age",
         "Staleness: share of a renewed list that is new": "train/cache_stale",
+        "Kept: share of listed embeddings that are still there": "train/cache_there",
     },
 }
 OPEN = 1
-LATER = {"train/cache_hits": "train/cache_stale"}  # known when a list is renewed, not before
+CACHED = "train/cache_"  # its figures are known as soon as there are lists to tell of
 
 
 def layout(tags: Sequence[str]) -> Summary:
@@ -66,7 +67,10 @@ def layout(tags: Sequence[str]) -> Summary:
     from tensorboard.compat.proto import summary_pb2, tensor_pb2
     from tensorboard.plugins.custom_scalar import layout_pb2, metadata
 
-    found, tags = layout_pb2.Layout(), [*tags, *(LATER.get(tag, tag) for tag in tags)]
+    found, tags = layout_pb2.Layout(), list(tags)
+    if any(tag.startswith(CACHED) for tag in tags):
+        known = (tag for charts in CATEGORIES.values() for tag in charts.values())
+        tags += (tag for tag in known if tag.startswith(CACHED))
     for number, (title, charts) in enumerate(CATEGORIES.items()):
         here = {name: tag for name, tag in charts.items() if any(map(_matches(tag), tags))}
         if here:

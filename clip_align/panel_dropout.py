@@ -7,10 +7,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from clip_align.config import TrainConfig
-from clip_align.encoders import takes_missing
+from clip_align.config import TrainConfig, panel_share
 
-DEFAULT = 0.5
 CENTRED = 1e-3  # a mean of a profile below this is rounding
 
 Hide = Callable[[Tensor], Tensor]
@@ -18,8 +16,7 @@ Hide = Callable[[Tensor], Tensor]
 
 def panel_dropout(config: TrainConfig, marker_nm: Tensor) -> Hide:
     """What a training profile goes through before it is standardised, for these profiles."""
-    default = DEFAULT if takes_missing(config.model.marker.encoder) else 0.0
-    share = default if config.panel_dropout is None else config.panel_dropout
+    share = panel_share(config)
     if share == 0:
         return lambda x_bm: x_bm
     centred = bool((marker_nm.nanmean(dim=1).nan_to_num().abs() < CENTRED).all())

@@ -56,7 +56,7 @@ def test_a_row_tells_what_collapsed_what_it_took_and_its_cache(task, model):
     assert {"rankme", "uniformity[marker]", "modality_gap"} <= set(found.metrics)
     assert {"centred_cosine[T]", "centred_cosine[B]"} <= set(found.metrics)
     cached = {name for name in found.metrics if name.startswith("cache[")}
-    expected = {f"cache[{x}]" for x in ("hits", "false", "age", "stale")}
+    expected = {f"cache[{x}]" for x in ("hits", "there", "false", "age", "stale")}
     stale = {"cache[stale]"}  # of an epoch of few steps nothing may be known
     assert cached | stale == (expected if model == OPTIMIZED.name else stale)
     for name, figure in found.metrics.items():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import is_dataclass, replace
 
 import pytest
 
@@ -34,7 +34,9 @@ LEVELS = [
     for level in rows_of(name, model, BUDGET)
 ]
 BASE_LEVELS = {
-    "DiffMapProteinCLIP": {"head": "linear", "loss": "info_nce", "temperature": "learned"},
+    "DiffMapProteinCLIP": {
+        "head": "linear", "loss": "info_nce", "temperature": "learned", "hard_negatives": "no",
+    },
     "OptimizedCLIPModule": {
         "head": "skip", "loss": "hard_negative", "temperature": "adaptive", "cache": "alike",
         "negatives": "16", "mined_weight": "by chance",
@@ -56,7 +58,7 @@ def test_a_level_changes_fields_it_sets_and_nothing_else(model, name, level):
     assert all(any(f"{key}.".startswith(f"{one}.") for one in sets) for key in changed)
     told = effective(plan)
     for field, value in sets.items():
-        if value is not None and not isinstance(value, dict):
+        if value is not None and not isinstance(value, dict) and not is_dataclass(value):
             assert told[field] == value
     check_training(plan.train)
 
@@ -93,6 +95,13 @@ def test_the_grid_is_whole(model):
         (name, level) for name in factors.names() for level in rows_of(name, model, BUDGET)
     }
     assert len({identify("ablation", row, 0).config_hash for row in rows}) == len(rows)
+
+
+def test_a_default_that_goes_with_another_field_is_seen(monkeypatch):
+    """The set encoder drops parts of panels unless told: a level that hides it is refused."""
+    planted(monkeypatch, hidden={"train.model.marker.encoder": "set"})
+    with pytest.raises(InputError, match=r"also changes train\.panel_dropout"):
+        resolve("DiffMapProteinCLIP", {"planted": "hidden"})
 
 
 def test_options_of_a_loss_are_those_it_runs_with():

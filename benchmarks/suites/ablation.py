@@ -15,7 +15,7 @@ BASELINES = ("ridge", "cca", "knn")
 AXES = (
     *("batch_size", "learning_rate", "encoder", "marker_encoder", "head", "embed_dim"),
     *("loss", "augmentation", "temperature", "members", "hierarchy"),
-    *("cache", "negatives", "mined_weight", "control"),
+    *("hard_negatives", "cache", "negatives", "mined_weight", "control"),
 )
 QUICK = ("head", "temperature", "control")
 
