@@ -19,7 +19,7 @@ from torch.nn import functional as F
 from benchmarks.tasks import NotRun
 from clip_align.cache import CacheConfig, NegativeCache
 from clip_align.config import TrainConfig
-from clip_align.hard_search import Allowed, of_nearest, searches, width
+from clip_align.hard_search import Allowed, of_nearest, width
 from clip_align.losses._cross_entropy import per_row
 from clip_align.pairs import PairedCells
 from clip_align.trainer import Trainer
@@ -58,7 +58,6 @@ def exact_topk(pairs: PairedCells, config: TrainConfig) -> Trainer:
     return Trainer(pairs, _cached(config, renewed=1, search="torch"))
 
 
-@searches.register("rebuilt")
 def rebuilt(query_qe: Tensor, entry_se: Tensor, allowed: Allowed, h: int) -> Tensor:
     """A FAISS index built anew, as where entries are added to one."""
     index = faiss.IndexFlatIP(entry_se.shape[1])
@@ -71,7 +70,9 @@ def rebuilt(query_qe: Tensor, entry_se: Tensor, allowed: Allowed, h: int) -> Ten
 @sides.register("rebuilt_faiss")
 def rebuilt_faiss(pairs: PairedCells, config: TrainConfig) -> Trainer:
     """Every list searched at every step, in a FAISS index built for it."""
-    return Trainer(pairs, _cached(config, renewed=1, search="rebuilt"))
+    trainer = Trainer(pairs, _cached(config, renewed=1))
+    cast(NegativeCache, trainer.cache).search = rebuilt
+    return trainer
 
 
 class AllEntries(Trainer):

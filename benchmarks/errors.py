@@ -37,9 +37,14 @@ def write_errors(folder: Path, row: Row = ROW, *, seed: int = 0) -> Sequence[Pat
     )  # fmt: skip
     identity = identify("best", row, seed)
     about = [
-        f"{row.model}, {row.representation} ({', '.join(f'{k}={v}' for k, v in FEATURES.items())})",
+        f"{row.model}, {row.representation}{_told(row)}",
         f"trained on `{identity.train}`, tested on `{identity.test}`: {len(test)} test cells, one "
         f"pool, seed {seed}, panel genes removed",
         f"config {identity.config_hash}, commit {git_commit()}",
     ]
     return write(found, folder, title=f"Errors of {row.model} on {row.test}", about=about)
+
+
+def _told(row: Row) -> str:
+    fields = ", ".join(f"{key}={value}" for key, value in row.variant.items())
+    return f" ({fields})" if fields else ""

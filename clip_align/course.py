@@ -66,7 +66,11 @@ class Course:
         self.history.append(trained | judged.own | {"collapse/signs": float(len(reasons))})
         if self.monitor is not None:
             self.monitor.epoch(self.history[-1], judged, epoch)
-        self._found(self.watch.see(epoch, reasons, finite=finite))
+        self.collapse = self.collapse or self.watch.see(epoch, reasons, finite=finite)
+        if self.collapse is not None and self.fail_on_collapse:
+            if finite:
+                self._show(judged, epoch, reasons)
+            raise CollapseError(self.collapse)
         if not finite:
             raise NonFiniteError(f"epoch {epoch + 1}: {reasons[0]}")
         return judged
@@ -74,15 +78,15 @@ class Course:
     def _end(self) -> None:
         """The model that is kept is judged whenever its epoch was."""
         reasons = self._reasons(self.best)
-        if self.monitor is not None:
-            config = self.trainer.config
-            self.monitor.end(self.best, self.pool, config, self.best_epoch, reasons)
-        self._found(Collapse(epoch=self.best_epoch, reasons=reasons) if reasons else None)
-
-    def _found(self, collapse: Collapse | None) -> None:
-        self.collapse = self.collapse or collapse
+        self._show(self.best, self.best_epoch, reasons)
+        if reasons and self.collapse is None:
+            self.collapse = Collapse(epoch=self.best_epoch, reasons=reasons)
         if self.collapse is not None and self.fail_on_collapse:
             raise CollapseError(self.collapse)
+
+    def _show(self, judged: Judged, epoch: int, reasons: tuple[str, ...]) -> None:
+        if self.monitor is not None:
+            self.monitor.end(judged, self.pool, self.trainer.config, epoch, reasons)
 
     def _reasons(self, judged: Judged) -> tuple[str, ...]:
         if len(self.pool.pairs) < FEWEST_ROWS:

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-import faiss
 import numpy as np
 import torch
 from torch import Tensor
@@ -56,6 +55,8 @@ def by_torch(query_qe: Tensor, entry_se: Tensor, allowed: Allowed, h: int) -> Te
 @searches.register("faiss")
 def by_faiss(query_qe: Tensor, entry_se: Tensor, allowed: Allowed, h: int) -> Tensor:
     """By a FAISS search of every entry."""
+    import faiss
+
     query, entry = (np.ascontiguousarray(x.numpy(), np.float32) for x in (query_qe, entry_se))
     k = width(h, entry_se)
     wide = faiss.knn(query, entry, k, metric=faiss.METRIC_INNER_PRODUCT)[1] if len(query) else ()

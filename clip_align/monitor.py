@@ -35,7 +35,7 @@ FINAL = ("pair_accuracy", "recall@10"), ("rankme_cell", "effective_rank_cell", "
 class MonitorConfig:
     """What is drawn beside the scalars."""
 
-    spectrum_every: int = 5
+    spectrum_every: int = 1
     """Epochs between two pictures of the spectrum."""
     projector_cells: int = 5000
     """Points of the projector at most: half cells, half their marker profiles; 0 for none."""
@@ -91,7 +91,10 @@ class Monitor:
         epoch: int,
         reasons: tuple[str, ...],
     ) -> None:
-        """What is shown of the model that is kept: pictures, projector, settings with figures."""
+        """What is shown of the last word on a run, the model that is kept or one that collapsed.
+
+        Pictures, projector, settings with figures, a verdict.
+        """
         self._spectrum(best, validation.random_init, epoch)
         confused = {
             name: {tag: value for tag, value in figures.items() if tag.startswith(f"{CONFUSION}/")}
@@ -104,7 +107,7 @@ class Monitor:
         self._hparams(config, best.own, epoch)
         listed = "".join(f"- {reason}\n" for reason in reasons)
         told = f"**Collapsed.**\n\n{listed}" if reasons else "No sign of collapse."
-        self.text("collapse/verdict", f"The model that is kept, of epoch {epoch + 1}: {told}")
+        self.text("collapse/verdict", f"The model of epoch {epoch + 1}: {told}")
 
     def _writer(self, control: str = "") -> SummaryWriter:
         from torch.utils.tensorboard import SummaryWriter

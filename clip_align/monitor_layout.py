@@ -16,21 +16,21 @@ TAB = "#custom_scalars&_smoothingWeight=0"
 
 # A tag that ends in a slash stands for all below it, in one chart.
 CATEGORIES: Mapping[str, Mapping[str, str]] = {
-    "Collapse: is it there? (beside the run: random init, shuffled pairs)": {
+    "Collapse, by epoch: is it there? (beside the run: random init, shuffled pairs)": {
         "Signs of collapse: 0 is healthy": "collapse/signs",
-        "RankMe, cells: falls towards 1 in collapse": "collapse/rankme_cell",
+        "RankMe, cells, in dimensions: falls towards 1 in collapse": "collapse/rankme_cell",
         "Uniformity, cells: rises to 0 in collapse": "collapse/uniformity_cell",
-        "Effective rank, cells: falls below 2 in collapse": "collapse/effective_rank_cell",
-        "Centred cosine within lineages: rises to 1 in collapse": f"collapse/{LINEAGE}",
-        "Centred cosine of siblings: rises to 1 in collapse": f"collapse/{SIBLINGS}",
+        "Effective rank, cells: in dimensions, below 1.5 collapsed": "collapse/effective_rank_cell",
+        "Centred cosine within lineages: near 1 they are fused": f"collapse/{LINEAGE}",
+        "Centred cosine of siblings: near 1 they are fused": f"collapse/{SIBLINGS}",
         "Sibling confusion: 0.5 is chance": f"collapse/{CONFUSION}",
         "Modality gap: above 1 the sides are islands": "collapse/modality_gap",
         "Alignment: squared distance of true pairs": "collapse/alignment",
     },
     "Collapse: marker side": {
-        "RankMe, markers": "collapse/rankme_marker",
+        "RankMe, markers, in dimensions": "collapse/rankme_marker",
         "Uniformity, markers": "collapse/uniformity_marker",
-        "Effective rank, markers": "collapse/effective_rank_marker",
+        "Effective rank, markers, in dimensions": "collapse/effective_rank_marker",
     },
     "Lineages and siblings one by one": {
         "Centred cosine within each lineage": f"{LINEAGE}/",
@@ -39,14 +39,15 @@ CATEGORIES: Mapping[str, Mapping[str, str]] = {
     },
     "Retrieval on validation": {
         "Pair accuracy: 0.5 is chance": "val/pair_accuracy",
-        "Recall at 10": "val/recall@10",
-        "Recall at 1": "val/recall@1",
+        "Recall at 10: share of cells": "val/recall@10",
+        "Recall at 1: share of cells": "val/recall@1",
         "Mean reciprocal rank": "val/mrr",
         "Validation loss, in nats": "val/loss",
     },
     "Training": {
         "Training loss, in nats": "train/loss",
         "Logit scale: 1 / temperature, 100 at most": "train/logit_scale",
+        "Logit scale, deviation over cells": "train/logit_scale_spread",
         "Gradient norm, before clipping": "train/grad_norm",
         "Learning rate": "train/learning_rate",
     },

@@ -127,6 +127,8 @@ class Trainer:
         self.optimizer.step()
         self.step += 1
         self.keep(index_b, cell_be.detach(), marker_be.detach())
+        if scale.ndim:
+            told |= {"train/logit_scale_spread": scale.std().item()}
         return told | {
             "train/loss": loss.item(),
             "train/grad_norm": norm.item(),

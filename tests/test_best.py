@@ -132,6 +132,7 @@ def test_errors_of_a_row_are_a_page_with_its_tables(tiny_sets, tmp_path, monkeyp
     assert {"report.md", "confusion.csv", "marker_space.csv"} <= {path.name for path in written}
     page = written[0].read_text(encoding="utf-8")
     assert f"{len(HalfPanelCells(TINY[0], TINY[0], 0, view='adt').query)} test cells" in page
+    assert f"{asked.model}, {asked.representation}\n" in page  # nothing of another row's variant
 
 
 @pytest.mark.parametrize(("weights", "expected"), [("equal", "equal"), ("default", "leading")])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import math
 import os
 from dataclasses import dataclass, field
@@ -20,15 +19,11 @@ from benchmarks.tasks import NotRun, Outcome, tasks
 from representations.errors import InputError
 from representations.threads import one_blas_thread, one_thread
 
-HAS_SUBMITIT = importlib.util.find_spec("submitit") is not None
-
 
 def launcher_of(name, folder):
     """A launcher as it is on a machine without a cluster."""
     if name != "submitit":
         return launchers.get(name)()
-    if not HAS_SUBMITIT:
-        pytest.skip("submitit is not installed: pip install 'clip_align[cluster]'")
     return Submitit(cluster="local", folder=folder / "submitit")
 
 

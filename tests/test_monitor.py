@@ -52,7 +52,8 @@ OF_PAIRS = RETRIEVAL | {
     "collapse/alignment", "collapse/sibling_confusion", "sibling_confusion/t1|t2"
 }  # fmt: skip
 OF_STEPS = {f"train/{name}" for name in ("loss", "grad_norm", "logit_scale", "learning_rate")} | {
-    f"train/cache_{name}" for name in ("hits", "false", "age")
+    "train/logit_scale_spread",
+    *(f"train/cache_{name}" for name in ("hits", "false", "age")),
 }
 LATER = {"train/cache_stale", "train/cache_there"}  # unknown until a list is renewed
 RUN = ONE_SIDE | OF_CELLS | OF_PAIRS | OF_STEPS | {"val/loss", "collapse/signs"}
@@ -156,7 +157,7 @@ def test_a_chart_without_a_figure_is_left_out() -> None:
     found = layout_pb2.Layout()
     found.ParseFromString(summary.value[0].tensor.string_val[0])
     assert [[chart.title for chart in category.chart] for category in found.category] == [
-        ["Signs of collapse: 0 is healthy"], ["Loss"]
+        ["Signs of collapse: 0 is healthy"], ["Validation loss, in nats"]
     ]  # fmt: skip
 
 

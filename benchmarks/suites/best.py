@@ -35,7 +35,7 @@ suites.add(
         title="The best aligned model, and where the ceiling lies",
         rows=tuple(_rows()),
         note=(
-            "Panel genes removed, one pool of the whole test split. OptimizedCLIPModule has eight "
+            "Panel genes removed, one pool of the whole test split. OptimizedCLIPModule has four "
             "members and batches of 128 over 20 passes (`benchmarks/tasks/best.py`), "
             "DiffMapProteinCLIP is as it is by default. `blocks=pca+residual+sqrt`: X_integrated "
             "of three ways to steady the variance of counts, of equal weights. All of it was "

@@ -36,10 +36,14 @@ def test_collapse_ends_with_three_and_keeps_what_shows_it(
         after = files(out)
         kept = {name for name in after if name.startswith("collapsed/")}
         assert {name: after[name] for name in after.keys() - kept} == before
-        assert all("events.out.tfevents." in name for name in kept)
-        assert len(kept) == 3  # the run and two controls
+        assert sum("events.out.tfevents." in name for name in kept) == 3  # and two controls
+        assert "collapsed/projector_config.pbtxt" in kept
         assert not list(out.glob(".*"))
-    signs = EventAccumulator(str(tmp_path / "new" / "collapsed")).Reload().Scalars("collapse/signs")
+    shown = EventAccumulator(str(tmp_path / "new" / "collapsed")).Reload()
+    signs = shown.Scalars("collapse/signs")
+    (verdict,) = shown.Tensors("collapse/verdict/text_summary")
+    assert b"**Collapsed.**" in verdict.tensor_proto.string_val[0]
+    assert {"collapse/spectrum", "collapse/siblings"} <= set(shown.Tags()["images"])
     assert [point.value > 0 for point in signs[-3:]] == [True] * 3
     assert f"epoch {len(signs)}: " in last
     assert run_main("train", data, "-o", tmp_path / "new", *TINY, "--train.epochs", "1") == 0
