@@ -144,7 +144,9 @@ class AlignmentTask:
         fields = (f"{k}={v}" for k, v in sorted(row.variant.items()))
         name = "-".join((self.view, self.name, row.model, row.representation, *fields))
         folder = Path(self.logs) / name / f"seed{self.seed}"
-        few = MonitorConfig(spectrum_every=10, projector_cells=0)  # of a suite it would be gigabytes
+        few = MonitorConfig(
+            spectrum_every=10, projector_cells=0
+        )  # of a suite it would be gigabytes
         return Monitor(folder, few)
 
     def _baseline(self, row: Row, setting: Setting) -> baselines.Matcher:
