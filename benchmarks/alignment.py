@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from benchmarks import baselines, datasets
-from benchmarks.controls import controls
+from benchmarks.controls import Beside, controls
 from benchmarks.judge import judge
 from benchmarks.plans import Plan, factors_in, resolve
 from benchmarks.records import MetricValue
@@ -115,11 +115,13 @@ class AlignmentTask:
                 known = self.cells.with_copies(known, row.representation, setting, plan.train)
             fit = controls.get(plan.control)
             with self._monitor(row) as monitor, one_thread():
-                self._models[key] = fit(
-                    known, held, plan.train, kinship=kinship(self._terms, load_hierarchy()),
+                beside = Beside(
+                    kinship=kinship(self._terms, load_hierarchy()),
                     related=related(self._terms, load_hierarchy()),
-                    ancestry_mk=self._ancestry_mk, monitor=monitor,
-                )  # fmt: skip
+                    ancestry_mk=self._ancestry_mk,
+                    monitor=monitor,
+                )
+                self._models[key] = fit(known, held, plan.train, beside)
         return self._models[key]
 
     def plan(self, row: Row) -> Plan:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -16,59 +17,33 @@ from clip_align.trainer import Trainer
 from representations.family import Family
 
 
-class Fit(Protocol):
-    """Training and validation pairs in, a model out."""
+@dataclass(frozen=True, kw_only=True)
+class Beside:
+    """What a training is given beside its pairs, as :func:`clip_align.train.train` names it."""
 
-    def __call__(
-        self,
-        known: PairedCells,
-        held: PairedCells,
-        config: TrainConfig,
-        *,
-        kinship: Kinship,
-        related: Related,
-        ancestry_mk: np.ndarray,
-        monitor: Monitor | None,
-    ) -> Trained:
-        """Fit."""
-        ...
+    kinship: Kinship
+    related: Related
+    ancestry_mk: np.ndarray
+    monitor: Monitor | None
 
 
+Fit = Callable[[PairedCells, PairedCells, TrainConfig, Beside], Trained]
 controls: Family[Fit] = Family("control")
 
 
 @controls.register("none")
-def trained(
-    known: PairedCells,
-    held: PairedCells,
-    config: TrainConfig,
-    *,
-    kinship: Kinship,
-    related: Related,
-    ancestry_mk: np.ndarray,
-    monitor: Monitor | None,
-) -> Trained:
-    """The training itself."""
-    return train(
-        known, held, config, kinship=kinship, related=related, ancestry_mk=ancestry_mk,
-        monitor=monitor, progress=False,
-    )  # fmt: skip
+def trained(known: PairedCells, held: PairedCells, config: TrainConfig, beside: Beside) -> Trained:
+    """The training itself, on ``known`` pairs, its epoch chosen on those ``held`` out."""
+    return train(known, held, config, **vars(beside), progress=False)
 
 
 @controls.register("random_init")
 def random_init(
-    known: PairedCells,
-    held: PairedCells,
-    config: TrainConfig,
-    *,
-    kinship: Kinship,
-    related: Related,  # noqa: ARG001 - nor a figure to draw
-    ancestry_mk: np.ndarray,
-    monitor: Monitor | None,  # noqa: ARG001 - there is no epoch to show
+    known: PairedCells, held: PairedCells, config: TrainConfig, beside: Beside
 ) -> Trained:
     """The weights that a training of this seed starts with; inputs are standardised as for it."""
     with seeded(config.seed):
-        model = Trainer(known, config, kinship, ancestry_mk).model
+        model = Trainer(known, config, beside.kinship, beside.ancestry_mk).model
     model.eval()
     return Trained(
         model=model, best_epoch=-1, history=(), controls={},
@@ -78,18 +53,8 @@ def random_init(
 
 @controls.register("shuffled_pairs")
 def shuffled_pairs(
-    known: PairedCells,
-    held: PairedCells,
-    config: TrainConfig,
-    *,
-    kinship: Kinship,
-    related: Related,
-    ancestry_mk: np.ndarray,
-    monitor: Monitor | None,
+    known: PairedCells, held: PairedCells, config: TrainConfig, beside: Beside
 ) -> Trained:
     """Trained, and its epoch chosen, with every cell's markers dealt to another."""
     known, held = (x.dealt(config.seed) for x in (known, held))
-    return train(
-        known, held, config, kinship=kinship, related=related, ancestry_mk=ancestry_mk,
-        monitor=monitor, progress=False,
-    )  # fmt: skip
+    return trained(known, held, config, beside)

@@ -28,9 +28,10 @@ from clip_align.checkpoint import (
 )
 from clip_align.config import TrainConfig
 from clip_align.embed import embed_file
-from clip_align.models import DiffMapProteinCLIP, ModelConfig, TowerConfig
+from clip_align.models import DiffMapProteinCLIP, ModelConfig
 from clip_align.pairs import UNLABELLED
 from clip_align.seeding import seeded
+from clip_align.towers import TowerConfig
 from representations import registry
 from representations.base import Representation
 from representations.diffusion import DiffusionConfig

@@ -17,9 +17,10 @@ from clip_align.collapse_detector import (
 )
 from clip_align.collapse_figures import collapse_figures, sibling_confusions
 from clip_align.config import TrainConfig
-from clip_align.models import ModelConfig, TowerConfig
+from clip_align.models import ModelConfig
 from clip_align.pairs import PairedCells
 from clip_align.related import Related, Siblings
+from clip_align.towers import TowerConfig
 from clip_align.train import Trained, train
 from clip_align.validation import RANDOM_INIT, SHUFFLED
 

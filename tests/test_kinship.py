@@ -13,9 +13,10 @@ from clip_align.kinship import Kinship, kinship
 from clip_align.known import Known
 from clip_align.losses import losses, make_loss
 from clip_align.markers.hierarchy import Hierarchy, Node, load_hierarchy
-from clip_align.models import ModelConfig, TowerConfig
+from clip_align.models import ModelConfig
 from clip_align.pairs import UNLABELLED, PairedCells
 from clip_align.temperature import temperatures
+from clip_align.towers import TowerConfig
 from clip_align.train import TrainConfig, Trained, train
 from clip_align.trainer import Trainer
 from representations.errors import InputError

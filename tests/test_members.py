@@ -15,9 +15,10 @@ from clip_align.cache import CacheConfig
 from clip_align.config import TrainConfig, check
 from clip_align.losses import Aligned, Mined, make_loss
 from clip_align.members import joined, mean_loss, parted
-from clip_align.models import DiffMapProteinCLIP, ModelConfig, TowerConfig
+from clip_align.models import DiffMapProteinCLIP, ModelConfig
 from clip_align.pairs import PairedCells
 from clip_align.seeding import seeded
+from clip_align.towers import TowerConfig
 from clip_align.train import train
 from representations.errors import InputError
 

@@ -15,10 +15,11 @@ from clip_align.augment import augmentations
 from clip_align.config import bases
 from clip_align.encoders import encoders
 from clip_align.heads import heads
-from clip_align.models import DiffMapProteinCLIP, ModelConfig, Standardiser, TowerConfig, models
+from clip_align.models import DiffMapProteinCLIP, ModelConfig, models
 from clip_align.pairs import column_spread, match_moments
 from clip_align.seeding import seeded
 from clip_align.temperature import temperatures
+from clip_align.towers import Standardiser, TowerConfig
 
 SMALL = TowerConfig(width=32, depth=2)
 

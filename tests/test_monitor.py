@@ -17,13 +17,13 @@ from tensorboard.plugins.custom_scalar import layout_pb2
 from tensorboard.plugins.projector.projector_config_pb2 import ProjectorConfig
 
 from clip_align.config import bases
-from clip_align.models import TowerConfig
 from clip_align.monitor import Monitor, MonitorConfig, flat
 from clip_align.monitor_layout import CATEGORIES, layout
 from clip_align.pairs import PairedCells
 from clip_align.projector import CONFIG as PROJECTOR
 from clip_align.projector import METADATA, TENSORS, write_projector
 from clip_align.related import Related, Siblings
+from clip_align.towers import TowerConfig
 from clip_align.train import Trained, train
 from clip_align.validation import COLLAPSE_CELLS, POOL_CELLS, Judged, Validation
 from representations.errors import InputError

@@ -18,11 +18,12 @@ from clip_align.encoders import encoders, takes_missing
 from clip_align.hierarchy_means import HierarchyMeans
 from clip_align.markers import ancestry, clr, markers_under
 from clip_align.markers.hierarchy import load_hierarchy
-from clip_align.models import DiffMapProteinCLIP, ModelConfig, Standardiser, TowerConfig
+from clip_align.models import DiffMapProteinCLIP, ModelConfig
 from clip_align.pairs import PairedCells, column_mean, column_spread, match_moments
 from clip_align.panel_dropout import hide_markers, panel_dropout
 from clip_align.retrieval import pair_scores
 from clip_align.seeding import seeded
+from clip_align.towers import Standardiser, TowerConfig
 from clip_align.train import Trained, similarity, train
 from representations.errors import InputError
 

@@ -11,11 +11,12 @@ import torch
 from anndata import AnnData
 
 from clip_align.config import TrainConfig
-from clip_align.models import ModelConfig, TowerConfig
+from clip_align.models import ModelConfig
 from clip_align.pairs import PairedCells
 from clip_align.seeding import seeded
 from clip_align.thinned_pairs import with_copies
 from clip_align.thinning import COPIES, any_copy, thinned
+from clip_align.towers import TowerConfig
 from clip_align.train import train
 from representations.errors import InputError
 from representations.pca import Pca, PcaConfig

@@ -13,10 +13,11 @@ from torch import Tensor, nn
 
 from clip_align.config import check
 from clip_align.losses import Aligned, make_loss
-from clip_align.models import ModelConfig, TowerConfig
+from clip_align.models import ModelConfig
 from clip_align.pairs import PairedCells, epoch_batches, epoch_steps
 from clip_align.retrieval import pair_scores
 from clip_align.seeding import seeded
+from clip_align.towers import TowerConfig
 from clip_align.train import NonFiniteError, TrainConfig, Trained, similarity, train
 from clip_align.trainer import Trainer
 from clip_align.validation import Judged, Validation, selections

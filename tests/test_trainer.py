@@ -12,9 +12,10 @@ from torch import Tensor
 
 from clip_align.cache import CacheConfig, Mining, NegativeCache
 from clip_align.losses import Aligned, Mined
-from clip_align.models import ModelConfig, TowerConfig
+from clip_align.models import ModelConfig
 from clip_align.pairs import PairedCells
 from clip_align.seeding import seeded
+from clip_align.towers import TowerConfig
 from clip_align.train import TrainConfig
 from clip_align.trainer import NonFiniteError, Trainer
 
