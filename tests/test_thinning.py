@@ -86,6 +86,7 @@ def test_pairs_get_copies_by_the_representation_and_train_on_them() -> None:
     np.testing.assert_allclose(none.copies_vnd, [pairs.cell_nd] * COPIES, atol=1e-5)
     few = both.take(np.arange(7))
     np.testing.assert_array_equal(few.copies_vnd, both.copies_vnd[:, :7])
-    plain = train(pairs, pairs, replace(CONFIG, augmentation="none"), progress=False)
-    thin = train(both, pairs, CONFIG, progress=False)
-    assert thin.history[-1]["train/loss"] != plain.history[-1]["train/loss"]
+    # The same draws, of copies that lost molecules and of copies that lost none.
+    thin, whole = (train(known, pairs, CONFIG, progress=False) for known in (both, none))
+    losses = [trained.history[-1]["train/loss"] for trained in (thin, whole)]
+    assert abs(losses[0] - losses[1]) > 1e-3
