@@ -17,7 +17,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from benchmarks.tasks import NotRun
-from clip_align.cache import CacheConfig, NegativeCache
+from clip_align.cache import NegativeCache
+from clip_align.cache_config import CacheConfig
 from clip_align.config import TrainConfig
 from clip_align.hard_search import Allowed, of_nearest, width
 from clip_align.losses._cross_entropy import per_row

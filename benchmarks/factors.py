@@ -143,6 +143,7 @@ _add(
         "alike": _cache(spared="alike"),
         "alike-0.3": _cache(spared="alike", likeness=0.3),
         "type": _cache(spared="type"),
+        "lineage": _cache(spared="lineage"),
     },
     (OPTIMIZED.name,),
 )

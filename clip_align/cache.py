@@ -11,55 +11,18 @@ each, ``e`` embedding dimensions.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from einops import einsum
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from clip_align.cache_config import READS_LABELS, CacheConfig
 from clip_align.hard_search import NONE, searches
 from clip_align.known import Known
 from clip_align.losses import Mined
-from representations.errors import InputError
 
 TOGETHER = 4  # batches whose renewals are made in one of them
-Spared = Literal["duplicates", "alike", "type"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class CacheConfig:
-    """A cache of negatives."""
-
-    size: int = 8192
-    """Places; never more than there are distinct training pairs."""
-    negatives: int = 16
-    """Hard negatives of each pair; with 0 there is no cache."""
-    renewed: int = 8
-    """A pair's list is searched anew once in so many of its batches, on average."""
-    spared: Spared = "alike"
-    """Who is no negative: equal marker profiles; those alike too; or all of the type (labels)."""
-    weight: float = 1.0
-    """A mined negative counts as so many of the batch; 0: as often as a batch would draw it."""
-    likeness: float = 0.5
-    """Cosine of standardised profiles from which two are alike."""
-    search: str = "torch"
-    """Search by name; ``torch`` and ``faiss`` find the same, on a CPU the former quicker."""
-
-    def check(self) -> None:
-        """Refuse what makes no cache.
-
-        Raises
-        ------
-        InputError
-            A number out of its range, or a search that is not known.
-        """
-        for name, least in (("size", 1), ("negatives", 0), ("renewed", 1), ("weight", 0)):
-            if not getattr(self, name) >= least:
-                raise InputError(f"model.cache.{name}={getattr(self, name)}: {least} at least")
-        if not -1 < self.likeness <= 1:
-            raise InputError(f"model.cache.likeness={self.likeness}: a cosine above -1, 1 at most")
-        searches.get(self.search)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,6 +59,9 @@ class NegativeCache(nn.Module):
         self.size = min(self.config.size, n_distinct)
         self.unit_nm, self.group_n = F.normalize(known.profile_nm, dim=1), group_n
         self.type_n, self.embed_dim = known.type_n, embed_dim
+        self.own_n = [known.type_n]  # numbers of groups whose members are spared, -1 for none
+        if self.config.spared == "lineage" and known.lineage_n is not None:
+            self.own_n.append(known.lineage_n)
         self.search = searches.get(self.config.search)
         empty = {
             "entry_s2e": torch.zeros(self.size, 2 * embed_dim),  # marker profile, then cell
@@ -199,9 +165,9 @@ class NegativeCache(nn.Module):
             else:
                 like_bk = einsum(own_bm, F.embedding(row_bk, self.unit_nm), "b m, b k m -> b k")
             allowed_bk &= like_bk < self.config.likeness
-        if self.config.spared == "type":
-            type_b1 = self.type_n[index_b][:, None]
-            allowed_bk &= (type_b1 != self.type_n[row_bk]) | (type_b1 < 0)
+        for own_n in self.own_n if self.config.spared in READS_LABELS else ():
+            own_b1 = own_n[index_b][:, None]
+            allowed_bk &= (own_b1 != own_n[row_bk]) | (own_b1 < 0)
         return allowed_bk
 
     def _renew(self, index_d: Tensor, query_d2e: Tensor) -> float:

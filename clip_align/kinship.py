@@ -16,15 +16,21 @@ from representations.errors import InputError
 
 @dataclass(frozen=True, kw_only=True)
 class Kinship:
-    """``kin_tt`` between 0 and 1 for each two of ``names``, 1 for a type and itself."""
+    """``kin_tt`` between 0 and 1 for each two of ``names``, 1 for a type and itself.
+
+    ``lineages`` has that of each name, "" where it is not known, or nothing.
+    """
 
     names: tuple[str, ...]
     kin_tt: np.ndarray
+    lineages: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         n = len(self.names)
         if self.kin_tt.shape != (n, n) or not np.array_equal(self.kin_tt, self.kin_tt.T):
             raise InputError(f"kinship of {n} types is not a symmetric ({n}, {n}) matrix")
+        if len(self.lineages) not in (0, n):
+            raise InputError(f"kinship of {n} types has {len(self.lineages)} lineages")
 
 
 def kinship(terms: Mapping[str, str], hierarchy: Hierarchy) -> Kinship:
@@ -44,7 +50,8 @@ def kinship(terms: Mapping[str, str], hierarchy: Hierarchy) -> Kinship:
     kin_tt = np.array([[_wu_palmer(one, other) for other in paths] for one in paths])
     kin_tt = kin_tt.reshape(len(names), len(names))
     np.fill_diagonal(kin_tt, 1.0)
-    return Kinship(names=names, kin_tt=kin_tt.astype(np.float32))
+    lineages = tuple(hierarchy[path[-1]].lineage if path else "" for path in paths)
+    return Kinship(names=names, kin_tt=kin_tt.astype(np.float32), lineages=lineages)
 
 
 def paths_from_root(terms: Mapping[str, str], hierarchy: Hierarchy) -> dict[str, tuple[str, ...]]:

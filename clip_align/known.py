@@ -19,12 +19,14 @@ from clip_align.pairs import UNLABELLED, PairedCells
 class Known:
     """Standardised profiles ``(n, m)``, numbers of types ``(n,)``, -1 for none, their kinship.
 
-    A marker that was not measured is at its training mean here, where profiles are compared.
+    ``lineage_n`` numbers lineages in the same way; None where no type's is known. A marker that was
+    not measured is at its training mean here, where profiles are compared.
     """
 
     profile_nm: Tensor
     type_n: Tensor
     kin_tt: Tensor | None
+    lineage_n: Tensor | None = None
 
     @classmethod
     def of(cls, pairs: PairedCells, profile_nm: Tensor, kinship: Kinship | None = None) -> Known:
@@ -33,12 +35,15 @@ class Known:
         names = (*named, *sorted(set(types_n.tolist()) - {*named, UNLABELLED}))
         number = {name: i for i, name in enumerate(names) if name != UNLABELLED}
         numbers = [number.get(name, -1) for name in types_n.tolist()]
-        kin_tt = None
+        kin_tt = lineage_n = None
         if kinship is not None:
             kin_tt = torch.eye(len(names))
             kin_tt[: len(named), : len(named)] = torch.from_numpy(kinship.kin_tt)
-        profile_nm = profile_nm.nan_to_num()
-        return cls(profile_nm=profile_nm, type_n=torch.tensor(numbers), kin_tt=kin_tt)
+            lineage_n = _lineages(types_n.tolist(), kinship)
+        return cls(
+            profile_nm=profile_nm.nan_to_num(), type_n=torch.tensor(numbers), kin_tt=kin_tt,
+            lineage_n=lineage_n,
+        )  # fmt: skip
 
     def aligned(
         self,
@@ -54,3 +59,11 @@ class Known:
             profile_bm=self.profile_nm[index_b], type_b=self.type_n[index_b], kin_tt=self.kin_tt,
             mined=mined,
         )  # fmt: skip
+
+
+def _lineages(types_n: list[str], kinship: Kinship) -> Tensor | None:
+    """Number of the lineage of each pair's type, -1 for none."""
+    of_type = {k: v for k, v in zip(kinship.names, kinship.lineages, strict=False) if v}
+    number = {name: i for i, name in enumerate(sorted(set(of_type.values())))}
+    found = [number[of_type[name]] if name in of_type else -1 for name in types_n]
+    return torch.tensor(found) if number else None

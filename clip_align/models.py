@@ -12,7 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from clip_align.cache import CacheConfig, NegativeCache
+from clip_align.cache import NegativeCache
+from clip_align.cache_config import CacheConfig
 from clip_align.known import Known
 from clip_align.temperature import temperatures
 from clip_align.towers import Tower, TowerConfig, Towers, embed

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from clip_align.cache_config import READS_LABELS
 from clip_align.collapse_detector import Collapse, CollapseError
 from clip_align.collapse_figures import Figures
 from clip_align.config import TrainConfig, check
@@ -126,10 +127,15 @@ def _check_labels(config: TrainConfig, pairs: PairedCells, kinship: Kinship | No
     """Refuse what reads types of cells that have none: it would train without them unsaid."""
     needs, cache = make_loss(config.loss, config.loss_options).needs, config.model.cache
     reader = f"loss {config.loss!r}" if "type_b" in needs else ""
-    if not reader and cache is not None and cache.spared == "type":
-        reader = "a cache that spares the type"
+    spares = None if cache is None or cache.spared not in READS_LABELS else cache.spared
+    if not reader and spares:
+        reader = f"a cache that spares the {spares}"
     if reader and (pairs.types_n.astype(str) == UNLABELLED).all():
         raise InputError(f"{reader} reads cell types, and no training cell has one")
+    if spares == "lineage" and not (kinship and any(kinship.lineages)):
+        raise InputError(
+            "a cache that spares the lineage reads lineages: give Cell Ontology ids of the types"
+        )
     if "kin_tt" in needs and kinship is None:
         raise InputError(
             f"loss {config.loss!r} reads how related types are: give Cell Ontology ids of the types"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -12,7 +13,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional as F
 
-from clip_align.cache import CacheConfig, NegativeCache
+from clip_align.cache import NegativeCache
+from clip_align.cache_config import READS_LABELS, CacheConfig, Spared
 from clip_align.hard_search import NONE, searches
 from clip_align.known import Known
 from representations.errors import InputError
@@ -27,7 +29,8 @@ def known(n: int = 40, *, doubles: int = 0, seed: int = 0) -> Known:
     if doubles:
         profile_nm[-doubles:] = profile_nm[:doubles]
     type_n = torch.from_numpy(rng.integers(-1, 3, n))
-    return Known(profile_nm=profile_nm, type_n=type_n, kin_tt=None)
+    lineage_n = torch.where(type_n < 0, type_n, type_n // 2)  # types 0 and 1 are of one
+    return Known(profile_nm=profile_nm, type_n=type_n, kin_tt=None, lineage_n=lineage_n)
 
 
 def batch(index_b: Tensor, seed: int = 0) -> tuple[Tensor, Tensor, Tensor]:
@@ -83,7 +86,7 @@ def test_the_ring_is_that_of_a_slow_one(n: int, size: int, b: int, steps: int, s
             assert torch.equal(cache.entry_s2e[place], entry)
 
 
-@pytest.mark.parametrize("spared", ["duplicates", "alike", "type"])
+@pytest.mark.parametrize("spared", get_args(Spared))
 @given(seed=st.integers(0, 200), size=st.integers(1, 60), renewed=st.integers(1, 4))
 @settings(max_examples=25, deadline=None)
 def test_no_negative_is_the_own_pair_or_its_double_or_spared(
@@ -104,7 +107,10 @@ def test_no_negative_is_the_own_pair_or_its_double_or_spared(
                 assert not torch.equal(facts.profile_nm[row], facts.profile_nm[other])
                 if spared != "duplicates":
                     assert unit_nm[row] @ unit_nm[other] < 0.7
-                if spared == "type":
+                if spared == "lineage":
+                    own, far = facts.lineage_n[row], facts.lineage_n[other]
+                    assert own < 0 or own != far
+                if spared in READS_LABELS:
                     assert facts.type_n[row] < 0 or facts.type_n[row] != facts.type_n[other]
             if mined is not None:  # what is given out is what is kept of those, as it is now
                 there = [int(cache.place_n[other]) for other in found if cache.place_n[other] >= 0]

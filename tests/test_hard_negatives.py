@@ -75,5 +75,5 @@ def test_the_picture_has_a_line_for_each_who_is_spared() -> None:
     assert len(figure.axes) == len(cache_figure.PANELS)
     for ax in figure.axes:
         labels = {line.get_label() for line in ax.lines}
-        assert labels == {*cache_figure.NAMES.values(), "alike-0.3", "type"}
+        assert labels == {*cache_figure.NAMES.values(), "alike-0.3", "type", "lineage"}
         assert all(len(line.get_xdata()) == 3 for line in ax.lines)

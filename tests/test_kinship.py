@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 import torch
 
-from clip_align.cache import CacheConfig
+from clip_align.cache_config import CacheConfig
 from clip_align.kinship import Kinship, kinship
 from clip_align.known import Known
 from clip_align.losses import losses, make_loss
 from clip_align.markers.hierarchy import Hierarchy, Node, load_hierarchy
 from clip_align.models import ModelConfig
 from clip_align.pairs import UNLABELLED, PairedCells
+from clip_align.seeding import seeded
 from clip_align.temperature import temperatures
 from clip_align.towers import TowerConfig
 from clip_align.train import TrainConfig, Trained, train
@@ -123,8 +124,9 @@ def test_options_of_a_loss_reach_the_training() -> None:
 
 def test_what_a_loss_learns_is_learned() -> None:
     """The bias of SigLIP is moved by the same steps as the weights."""
-    running = Trainer(pairs(), replace(CONFIG, loss="siglip"))
-    running.epoch()
+    with seeded(0):
+        running = Trainer(pairs(), replace(CONFIG, loss="siglip"))
+        running.epoch()
     assert abs(running.loss.bias.item() + 10.0) > 1e-4
 
 
@@ -145,6 +147,23 @@ def test_a_loss_that_asks_for_kinship_is_refused_without() -> None:
     ):  # fmt: skip
         with pytest.raises(InputError, match="reads cell types, and no training cell has one"):
             fit(config, nothing)
+    of_lineage = replace(CONFIG, model=replace(MODEL, cache=CacheConfig(spared="lineage")))
+    with pytest.raises(InputError, match="spares the lineage reads lineages: give Cell Ontology"):
+        train(pairs(), pairs(9), of_lineage, progress=False)
+
+
+def test_pairs_know_the_lineage_of_their_type() -> None:
+    terms = {"CD4": "CL:0000624", "CD8": "CL:0000625", "B": "CL:0000236", "odd": "CL:9999999"}
+    of_types = kinship(terms, load_hierarchy())
+    named = dict(zip(of_types.names, of_types.lineages, strict=True))
+    assert named["CD4"] == named["CD8"] != named["B"]
+    assert named["odd"] == ""
+    types_n = np.array(["B", "CD4", "CD8", "odd", "unheard of", UNLABELLED])
+    some = replace(pairs(n=6), types_n=types_n)
+    b, cd4, cd8, *nothing = Known.of(some, torch.zeros(6, 4), of_types).lineage_n.tolist()
+    assert cd4 == cd8 != b
+    assert nothing == [-1, -1, -1]
+    assert Known.of(some, torch.zeros(6, 4)).lineage_n is None
 
 
 @pytest.mark.parametrize("given", [np.array([0, 1] * 45), np.array(["0", "1"] * 45)])

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
-from clip_align.cache import CacheConfig
+from clip_align.cache_config import CacheConfig
 from clip_align.config import TrainConfig, check
 from clip_align.losses import Aligned, Mined, make_loss
 from clip_align.members import joined, mean_loss, parted

@@ -10,7 +10,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from clip_align.cache import CacheConfig, Mining, NegativeCache
+from clip_align.cache import Mining, NegativeCache
+from clip_align.cache_config import CacheConfig
 from clip_align.losses import Aligned, Mined
 from clip_align.models import ModelConfig
 from clip_align.pairs import PairedCells

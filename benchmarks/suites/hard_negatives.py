@@ -16,7 +16,7 @@ def _rows() -> Iterator[Row]:
     yield base
     ours = replace(base, model=OPTIMIZED.name)
     yield ours
-    for spared in ("no cache", "duplicates", "alike-0.3", "type"):
+    for spared in ("no cache", "duplicates", "alike-0.3", "type", "lineage"):
         yield replace(ours, variant={"cache": spared})
     yield replace(ours, variant={"mined_weight": "by chance"})
 
@@ -32,8 +32,9 @@ suites.add(
             "mined negative counts as one of the batch, where that model by default lets it count "
             "as often as a batch would draw it (`mined_weight=by chance`). The base spares "
             "profiles alike at a cosine of 0.5; `duplicates` spares equal profiles alone, so there "
-            "is no filter; `alike-0.3` spares more, `type` all cells of the anchor's type, which "
-            "reads labels. `cache_false[e]` and the like are of epoch e of the training."
+            "is no filter; `alike-0.3` spares more, `type` all cells of the anchor's type and "
+            "`lineage` of its lineage, which reads labels. `cache_false[e]` and the like are of "
+            "epoch e of the training."
         ),
     ),
 )

@@ -18,7 +18,7 @@ from benchmarks.suites import Row
 from benchmarks.tasks import NotRun, Outcome, tasks
 from benchmarks.timing import exactly, facts, median
 from benchmarks.within import WithinDataset
-from clip_align.cache import CacheConfig
+from clip_align.cache_config import CacheConfig
 from clip_align.config import TrainConfig, bases
 from clip_align.pairs import PairedCells, epoch_batches
 from clip_align.seeding import seeded

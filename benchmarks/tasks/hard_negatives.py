@@ -17,7 +17,7 @@ from benchmarks.setting import setting_of
 from benchmarks.suites import Row
 from benchmarks.tasks import Outcome, tasks
 from benchmarks.tasks.ablation import CACHE, Ablation
-from clip_align.cache import CacheConfig
+from clip_align.cache_config import CacheConfig
 from clip_align.models import OPTIMIZED, models
 
 FULL = replace(OPTIMIZED, cache=CacheConfig(weight=1.0))
