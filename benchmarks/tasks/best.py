@@ -1,7 +1,7 @@
 """Task ``best``: the best that the aligned models reach, beside their controls.
 
 What the model is was chosen on validation cells of seed 0 alone: batches of 128, several members,
-the blocks of its features. The plain model has its own base.
+a set encoder for whole panels, the blocks of its features. The plain model has its own base.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from benchmarks.tasks.ablation import Ablation
 from clip_align.models import OPTIMIZED
 
 BEST: Mapping[str, Any] = {
-    "model": replace(OPTIMIZED, members=4), "batch_size": 128, "epochs": 20,
+    "model": replace(OPTIMIZED, members=4, marker=replace(OPTIMIZED.marker, encoder="set")),
+    "panel_dropout": 0.0, "batch_size": 128, "epochs": 20,
 }  # fmt: skip
 
 
