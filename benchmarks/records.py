@@ -146,7 +146,12 @@ def load(path: Path) -> Record:
 
 def load_all(suite: str, root: Path = ROOT) -> list[Record]:
     """Every record of a suite, sorted by file name; none is an empty list."""
-    return [load(path) for path in sorted((root / suite).glob("*.json"))]
+    return [load(path) for path in paths(root / suite)]
+
+
+def paths(folder: Path) -> list[Path]:
+    """Files of records, without what a process that was killed had begun to write."""
+    return sorted(folder.glob("[!.]*.json"))
 
 
 def _dumps(document: dict[str, object]) -> str:

@@ -65,4 +65,4 @@ def check(records_root: Path = records.ROOT, root: Path = ROOT) -> list[str]:
 
 
 def _suites(root: Path) -> list[str]:
-    return sorted(folder.name for folder in root.glob("*") if any(folder.glob("*.json")))
+    return sorted(folder.name for folder in root.glob("*") if records.paths(folder))

@@ -142,6 +142,16 @@ def test_a_copied_record_is_not_counted_twice(tmp_path):
         records.load_all("cross_dataset", tmp_path)
 
 
+def test_what_a_killed_process_had_begun_is_no_record(tmp_path):
+    path = records.save(record(), tmp_path)
+    begun = path.with_name(f".{path.stem}.0123.partial.json")
+    begun.write_bytes(path.read_bytes()[:40])
+    assert records.paths(path.parent) == [path]
+    assert len(records.load_all("cross_dataset", tmp_path)) == 1
+    path.unlink()
+    assert records.paths(path.parent) == []
+
+
 def test_measurements_become_values():
     measured = Measured(
         estimate=estimate(0.5, np.array([0.123456789, 0.5, 0.9])),

@@ -40,7 +40,7 @@ def started(root: Path) -> subprocess.Popen[str]:
 
 
 def written(root: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in root.rglob("*.json")}
+    return {path.name: path.read_bytes() for path in records.paths(root / "trial")}
 
 
 @pytest.mark.slow
