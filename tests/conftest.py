@@ -99,3 +99,15 @@ def kang() -> AnnData:
 def marrow() -> AnnData:
     """CD34+ marrow, Setty 2019; shared by the session, so copy before changing it."""
     return _real("marrow")
+
+
+@pytest.fixture(scope="session")
+def pollen() -> AnnData:
+    """Pollen 2014, K562 among 11 populations; shared by the session: copy before changing it."""
+    return _real("pollen")
+
+
+@pytest.fixture(scope="session")
+def brain_gw10() -> AnnData:
+    """Fetal cortex cultures, week 10; shared by the session, so copy before changing it."""
+    return _real("brain_gw10")

@@ -16,7 +16,7 @@ from representations.keys import Obs
 ROWS = [(name, label, term) for name, terms in table().items() for label, term in terms.items()]
 
 
-@pytest.mark.parametrize("name", ["teaseq", "pbmc3k", "pbmc10k_cite", "kang", "marrow"])
+@pytest.mark.parametrize("name", names())
 def test_complete_and_without_surplus(name, request):
     adata = request.getfixturevalue(name)
     assert set(terms_of(name)) == set(adata.obs[Obs.CELL_TYPE].unique())
@@ -53,6 +53,9 @@ def test_ontology_ids_are_well_formed():
         ("pbmc3k", "Dendritic cells", "DC", "CL:0000451"),
         ("pbmc10k_cite", "Treg", "CD4 T", "CL:0000792"),
         ("pbmc10k_cite", "undefined", "other", "CL:2000001"),
+        ("pollen", "K562", "other", "CL:0000764"),
+        ("pollen", "2339", "B", "CL:0017006"),
+        ("brain_gw10", "unknown", "other", "CL:0000000"),
     ],
 )
 def test_known_answers(dataset, label, coarse, ontology_id):

@@ -53,8 +53,8 @@ def fetch(source: Source, *, progress: bool = True) -> Path:
         The downloaded file has another hash, or the disk is full.
     """
     cache = Cache.from_environment()
-    found = cache.find(source.filename, source.sha256)
-    if found is not None:
+    forms = (source, *getattr(source, "other_forms", ()))  # see ConvertedFile
+    if found := next(filter(None, (cache.find(f.filename, f.sha256) for f in forms)), None):
         return found
     folder = cache.writable()
     say(f"fetching {source.filename} from {source.origin}", progress=progress)

@@ -31,8 +31,9 @@ class Term:
     """What one published label means.
 
     ``fine`` is a name shared by the datasets at the depth of the label, ``coarse`` one of
-    ``COARSE``. ``other`` holds what the publishers left open: cells of no type, and
-    monocytes of neither kind. Intermediate monocytes express CD14 and count as ``CD14 mono``.
+    ``COARSE``. ``other`` holds cells of none of the others, and what the publishers left open:
+    cells of no type, and monocytes of neither kind. Intermediate monocytes express CD14 and count
+    as ``CD14 mono``. A cell line has the term of the cell it is most like.
     """
 
     fine: str

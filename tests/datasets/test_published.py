@@ -24,6 +24,8 @@ SHAPES = {
     "pbmc10k_cite": (6854, 4000, 14),
     "kang": (13999, 14037, 0),
     "marrow": (4142, 16096, 0),
+    "pollen": (299, 23741, 0),
+    "brain_gw10": (4474, 2000, 0),
 }
 LABELS = {
     "teaseq": {
@@ -77,6 +79,32 @@ LABELS = {
         "Megakaryocytes": 132,
     },
     "marrow": {"CD34+ bone marrow cell": 4142},
+    "pollen": {
+        "HL60": 54,
+        "K562": 42,
+        "Kera": 40,
+        "BJ": 37,
+        "GW16": 25,
+        "iPS": 24,
+        "2338": 22,
+        "2339": 17,
+        "GW21+3": 15,
+        "NPC": 15,
+        "GW21": 8,
+    },
+    "brain_gw10": {
+        "glutamatergic neuron": 1767,
+        "glioblast": 1262,
+        "forebrain neuroblast": 811,
+        "radial glial cell": 226,
+        "GABAergic neuron": 175,
+        "Cajal-Retzius cell": 62,
+        "oligodendrocyte precursor cell": 53,
+        "microglial cell": 50,
+        "progenitor cell": 37,
+        "unknown": 27,
+        "erythrocyte": 4,
+    },
 }
 # Expressed by the first type far more than by the second: labels sit on the right cells.
 MARKERS = {
@@ -84,6 +112,19 @@ MARKERS = {
     "pbmc3k": [("MS4A1", "B cells", "NK cells"), ("LYZ", "CD14+ Monocytes", "B cells")],
     "pbmc10k_cite": [("MS4A1", "B", "CD16+ NK"), ("NKG7", "CD16+ NK", "B")],
     "kang": [("CD79A", "B cells", "NK cells"), ("PPBP", "Megakaryocytes", "B cells")],
+    "pollen": [
+        ("HBG1", "K562", "HL60"),
+        ("MPO", "HL60", "K562"),
+        ("COL1A1", "BJ", "Kera"),
+        ("MS4A1", "2339", "2338"),  # the B line of the patient
+        ("ERBB2", "2338", "2339"),  # amplified in her carcinoma
+    ],
+    "brain_gw10": [
+        ("GAD1", "GABAergic neuron", "glutamatergic neuron"),
+        ("RELN", "Cajal-Retzius cell", "glutamatergic neuron"),
+        ("AIF1", "microglial cell", "glioblast"),
+        ("TTR", "progenitor cell", "glioblast"),
+    ],
     "marrow": [],  # one label; test_marrow_results_sit_on_the_right_cells instead
 }
 every_dataset = pytest.mark.parametrize("name", sorted(SHAPES))
