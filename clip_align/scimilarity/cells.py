@@ -1,0 +1,99 @@
+"""Cells in the gene space of a model: genes by name, log-normalised over those it knows.
+
+Shapes: ``n`` cells, ``g`` genes of the model, ``k`` of them that the cells measure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse as sp
+import torch
+from anndata import AnnData
+from torch import Tensor
+
+from representations.errors import InputError
+from representations.genes import to_symbols
+from representations.preprocess import counts, log_normalise
+
+LEAST_GENES = 5000  # as SCimilarity asks for
+EXAMPLES = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class GeneMatch:
+    """Genes that a model and some cells share: positions ``(k,)`` in either, in the model's order.
+
+    ``n_model`` counts the genes of the model, ``n_cells`` those of the cells.
+    """
+
+    model_k: np.ndarray
+    cells_k: np.ndarray
+    n_model: int
+    n_cells: int
+
+    @property
+    def columns(self) -> Tensor:
+        """``model_k`` as torch indexes by it."""
+        return torch.from_numpy(self.model_k)
+
+
+def match_genes(
+    names: Sequence[str],
+    order: Sequence[str],
+    *,
+    least: int = LEAST_GENES,
+    source: str = "the cells",
+) -> GeneMatch:
+    """Match by name: the very name first, else the official symbol of both.
+
+    A gene of the model has one column at most, and a column one gene: of two retired names of one
+    gene the model's exact name wins, then the first.
+
+    Raises
+    ------
+    InputError
+        Fewer than ``least`` genes are shared; the line says how many, and names some that are not.
+    """
+    position: dict[str, int] = {}
+    for i, name in enumerate(names):
+        position.setdefault(str(name), i)
+    exact = {g: position[name] for g, name in enumerate(order) if name in position}
+    taken = set(exact.values())
+    by_symbol: dict[str, int] = {}
+    for i, symbol in enumerate(to_symbols(names).symbols.tolist()):
+        if i not in taken:
+            by_symbol.setdefault(symbol, i)
+    for g, symbol in enumerate(to_symbols(order).symbols.tolist()):
+        if g not in exact and symbol in by_symbol:
+            exact[g] = by_symbol.pop(symbol)
+    if len(exact) < least:
+        taken = set(exact.values())
+        strangers = [str(name) for i, name in enumerate(names) if i not in taken][:EXAMPLES]
+        raise InputError(
+            f"{source}: {len(exact)} of {len(names)} genes are among the {len(order)} of the "
+            f"model, {least} are needed (unknown: {', '.join(strangers) or 'none'}); give human "
+            "gene symbols, or ask for fewer with --min-genes"
+        )
+    model_k = np.array(sorted(exact), dtype=np.int64)
+    return GeneMatch(
+        model_k=model_k,
+        cells_k=np.array([exact[g] for g in model_k.tolist()], dtype=np.int64),
+        n_model=len(order),
+        n_cells=len(names),
+    )
+
+
+def expression(adata: AnnData, match: GeneMatch) -> sp.csr_matrix:
+    """Log-normalised expression ``(n, k)`` of the shared genes, each cell to 10,000 over them.
+
+    Raises ``InputError`` for nan, infinite or negative counts.
+    """
+    return log_normalise(sp.csr_matrix(counts(adata)[:, match.cells_k]))
+
+
+def tensor(x_nk: sp.csr_matrix) -> Tensor:
+    """Dense, as the encoder reads it."""
+    return torch.from_numpy(np.ascontiguousarray(x_nk.toarray(), dtype=np.float32))
