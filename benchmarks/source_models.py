@@ -23,13 +23,14 @@ from anndata import AnnData
 from benchmarks import datasets
 from benchmarks.datasets.cache import Cache
 from benchmarks.datasets.console import say
-from benchmarks.datasets.scimilarity_genes import GENE_ORDER
-from benchmarks.datasets.scimilarity_genes import gene_order
+from benchmarks.datasets.scimilarity_genes import GENE_ORDER, gene_order
 from clip_align.scimilarity.atlas import Atlas
 from clip_align.scimilarity.cells import GeneMatch, expression, match_genes
-from clip_align.scimilarity.folder import SOURCE, SourceModel, load_source, save_source
+from clip_align.scimilarity.folder import SIZES, SOURCE, SourceModel, load_source, save_source
 from clip_align.scimilarity.pretrain import PretrainConfig, pretrain
+from representations.errors import InputError
 from representations.keys import Obs
+from representations.output import check_folder
 
 ATLAS = ("kang", "pbmc3k", "marrow", "pbmc10k_cite")
 LEAST_CELLS = 5  # of the atlas, that express a gene: what fewer do is noise, and half of all genes
@@ -72,10 +73,32 @@ def _kept(seen: tuple[str, ...], config: PretrainConfig, progress: bool) -> Sour
         if (folder / place / SOURCE).is_file():
             return load_source(folder / place)
     say(f"training the small source model of {', '.join(seen)} (once)", progress=progress)
-    about = {"name": f"small source model ({', '.join(seen)})", **told}
-    model = pretrain(atlas(seen), gene_order(), config, about, progress=progress)
+    model = trained(seen, config, progress=progress)
     save_source(model, cache.writable() / place)
     return model
+
+
+def train_source(
+    folder: Path, *, leave_out: Sequence[str] = (), config: PretrainConfig, overwrite: bool = False
+) -> SourceModel:
+    """Train on the atlas without some of its data sets; write the model folder.
+
+    Raises ``InputError`` where one is no part of the atlas, none is left, or the folder is taken.
+    """
+    check_folder(folder, (SOURCE, SIZES), overwrite=overwrite)
+    if strangers := sorted(set(leave_out) - set(ATLAS)):
+        raise InputError(f"--leave-out {strangers[0]}: the atlas is {', '.join(ATLAS)}")
+    if not (seen := seen_for(*leave_out)):
+        raise InputError(f"--leave-out {' '.join(leave_out)}: leaves nothing to train on")
+    model = trained(seen, config)
+    save_source(model, folder)
+    return model
+
+
+def trained(seen: Sequence[str], config: PretrainConfig, *, progress: bool = True) -> SourceModel:
+    """The source model of these data sets, trained now; it says what it has seen."""
+    about = {"name": f"small source model ({', '.join(seen)})", **identity(seen, config)}
+    return pretrain(atlas(seen), gene_order(), config, about, progress=progress)
 
 
 def atlas(names: Sequence[str]) -> Atlas:

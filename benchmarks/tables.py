@@ -11,8 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from benchmarks import ablation_page, records
-from benchmarks.ablation_table import SUITE
+from benchmarks import ablation_page, ablation_table, annotation_page, annotation_table, records
 from benchmarks.markdown import markdown
 from benchmarks.records import Record
 from benchmarks.suites import suites
@@ -35,14 +34,25 @@ def write_tables(records_root: Path = records.ROOT, root: Path = ROOT) -> list[P
 
 
 def _files(suite: str, found: Sequence[Record]) -> dict[str, str]:
-    table, files = tidy(found), {}
-    files[f"{suite}.csv"] = _csv(table)
+    table = tidy(found)
+    files = {f"{suite}.csv": _csv(table)}
     asked = suites.get(suite).versus if suite in suites.names() else None
     gaps = None if asked is None else versus(found, asked)
+    if suite == annotation_table.SUITE:
+        gaps = annotation_table.differences(found)
     if gaps is not None:
         files[f"{suite}_versus.csv"] = _csv(gaps)
-    page = ablation_page.page(table, found) if suite == SUITE else markdown(table, suite, gaps)
-    return {**files, f"{suite}.md": page}
+    return {**files, f"{suite}.md": _page(suite, table, found, gaps)}
+
+
+def _page(
+    suite: str, table: pd.DataFrame, found: Sequence[Record], gaps: pd.DataFrame | None
+) -> str:
+    if suite == ablation_table.SUITE:
+        return ablation_page.page(table, found)
+    if suite == annotation_table.SUITE and gaps is not None:
+        return annotation_page.page(table, gaps)
+    return markdown(table, suite, gaps)
 
 
 def _csv(table: pd.DataFrame) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -76,6 +77,26 @@ def _macro_f1(evidence: Predictions, weights_bn: Floats) -> Floats:
     return mean_b
 
 
+def _macro(side: int) -> Callable[[Predictions, Floats], Floats]:
+    """Mean over the same types of what is right among those found (1) or true (2): 0 of none."""
+
+    def mean(evidence: Predictions, weights_bn: Floats) -> Floats:
+        confusion_btp = evidence.confusion(weights_bn)
+        right_bt = np.diagonal(confusion_btp, axis1=1, axis2=2)
+        of_bt = confusion_btp.sum(axis=side)
+        share_bt = np.divide(right_bt, of_bt, out=np.zeros_like(of_bt), where=of_bt > 0)
+        mean_b: Floats = share_bt.mean(axis=1)
+        return mean_b
+
+    return mean
+
+
+def _classes_hit(evidence: Predictions, weights_bn: Floats) -> Floats:
+    """Types of which one cell at least is found; how often a cell is drawn does not matter."""
+    right_n = evidence.true_n == evidence.predicted_n
+    return np.full(len(weights_bn), float(len(np.unique(evidence.true_n[right_n]))))
+
+
 def _macro_f1_chance(evidence: Predictions) -> float:
     """A uniform guess: precision is the type's share, recall one over the candidates."""
     share_t = np.bincount(evidence.true_n) / len(evidence.true_n)
@@ -84,6 +105,10 @@ def _macro_f1_chance(evidence: Predictions) -> float:
     f1_t = 2.0 * share_t * recall / (share_t + recall)
     # candidates that never occur are guessed too, and each of them scores zero
     return float(f1_t.sum() / max(evidence.n_candidates, len(f1_t)))
+
+
+def _no_chance(evidence: Predictions) -> None:
+    del evidence
 
 
 def _population(evidence: Predictions) -> tuple[int, int | None]:
@@ -105,6 +130,16 @@ register(
             ("accuracy", _accuracy, _uniform_guess),
             ("balanced_accuracy", _balanced_accuracy, _uniform_guess),
             ("macro_f1", _macro_f1, _macro_f1_chance),
+            ("macro_precision", _macro(1), _no_chance),
+            ("macro_recall", _macro(2), _no_chance),
         )
-    )
+    ),
+    Metric(
+        name="classes_hit",
+        family="typing",
+        higher_is_better=True,
+        bounds=(0.0, math.inf),
+        values=_classes_hit,
+        population=_population,
+    ),
 )

@@ -78,6 +78,12 @@ class Atlas:
         return same_bb & apart_bb & ~self_bb, ~self._related_tt[type_b][:, type_b]
 
     def squared_error(self, index_b: Tensor, x_bk: Tensor, rebuilt_bk: Tensor) -> Tensor:
-        """Mean over the genes that the study of each cell measures."""
+        """Mean over all values that the studies of the cells measure."""
         there_bk = self.measured_sk[self.study_n[index_b]]
         return ((rebuilt_bk - x_bk).square() * there_bk).sum() / there_bk.sum()
+
+    def squared_errors(self, index_b: Tensor, x_bk: Tensor, rebuilt_bk: Tensor) -> Tensor:
+        """The same of each cell ``(b,)``."""
+        there_bk = self.measured_sk[self.study_n[index_b]]
+        sum_b = ((rebuilt_bk - x_bk).square() * there_bk).sum(dim=1)
+        return sum_b / there_bk.sum(dim=1)

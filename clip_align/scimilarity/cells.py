@@ -14,8 +14,9 @@ import torch
 from anndata import AnnData
 from torch import Tensor
 
+from clip_align.scimilarity.network import Encoder, embed
 from representations.errors import InputError
-from representations.genes import to_symbols
+from representations.genes import looks_like_mouse, to_symbols
 from representations.preprocess import counts, log_normalise
 
 LEAST_GENES = 5000  # as SCimilarity asks for
@@ -55,8 +56,15 @@ def match_genes(
     Raises
     ------
     InputError
-        Fewer than ``least`` genes are shared; the line says how many, and names some that are not.
+        The names are those of mouse genes, or fewer than ``least`` genes are shared; the line says
+        how many, and names some that are not.
     """
+    if looks_like_mouse(names):
+        examples = ", ".join(str(name) for name in names[:EXAMPLES])
+        raise InputError(
+            f"{source}: the names look like mouse genes ({examples}); the model reads human ones: "
+            "map them to human orthologues and give their symbols"
+        )
     position: dict[str, int] = {}
     for i, name in enumerate(names):
         position.setdefault(str(name), i)
@@ -92,6 +100,19 @@ def expression(adata: AnnData, match: GeneMatch) -> sp.csr_matrix:
     Raises ``InputError`` for nan, infinite or negative counts.
     """
     return log_normalise(sp.csr_matrix(counts(adata)[:, match.cells_k]))
+
+
+def embed_cells(
+    encoder: Encoder, adata: AnnData, match: GeneMatch, batch_size: int = 1024
+) -> Tensor:
+    """Embeddings ``(n, e)`` of cells by an encoder over the whole gene order.
+
+    Cells become dense a batch at a time.
+    """
+    x_nk = expression(adata, match)
+    encoder = encoder.on_genes(match.columns)
+    rows = range(0, max(1, x_nk.shape[0]), batch_size)
+    return torch.cat([embed(encoder, tensor(x_nk[i : i + batch_size])) for i in rows])
 
 
 def tensor(x_nk: sp.csr_matrix) -> Tensor:

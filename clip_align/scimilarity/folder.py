@@ -13,6 +13,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ ENDINGS = (".safetensors", ".ckpt")
 KIND_V1 = "SCimilarity folder"
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class SourceModel:
     """What cells are embedded with, before anything is tuned; in evaluation mode.
 
@@ -49,7 +50,7 @@ class SourceModel:
         """What tables call it."""
         return str(self.about["name"])
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """Hash of all weights and genes: two models with the same one embed alike."""
         found = hashlib.sha256("\n".join(self.genes).encode())
@@ -62,7 +63,7 @@ class SourceModel:
 
 def save_source(model: SourceModel, folder: str | Path) -> None:
     """Write a model folder; ``source.json`` comes last, and says that it is whole."""
-    folder = Path(folder)
+    folder, about = Path(folder), {**model.about, "name": model.name}
     sizes = {name: list(tensor.shape) for name, tensor in model.encoder.state_dict().items()}
     with explained_disk_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
@@ -72,7 +73,7 @@ def save_source(model: SourceModel, folder: str | Path) -> None:
             atomic_write(folder / f"{name}{ENDINGS[0]}", save(tensors))
         atomic_write(folder / SIZES, json.dumps(sizes))
         atomic_write(folder / GENES, "\n".join(model.genes) + "\n")
-        atomic_write(folder / SOURCE, json.dumps(dict(model.about), indent=1))
+        atomic_write(folder / SOURCE, json.dumps(about, indent=1))
 
 
 def load_source(folder: str | Path) -> SourceModel:
@@ -86,15 +87,13 @@ def load_source(folder: str | Path) -> SourceModel:
     """
     folder = Path(folder)
     files = _files(folder)
-    genes = tuple(files["genes"].read_text(encoding="utf-8").split())
+    genes = _genes(files["genes"])
     layers = _layers(files["sizes"])
     if len(genes) != layers.n_genes:
         raise InputError(
             f"{files['genes']}: {len(genes)} genes, but the encoder reads {layers.n_genes}; take "
             "both from one model"
         )
-    if len(set(genes)) < len(genes):
-        raise InputError(f"{files['genes']}: a gene occurs twice; take the file of the model")
     with seeded(0):  # of no consequence: every weight is replaced
         encoder, decoder = Encoder(layers), Decoder(layers)
     for name, part in zip(PARTS, (encoder, decoder), strict=True):
@@ -122,14 +121,26 @@ def _files(folder: Path) -> dict[str, Path]:
     return {part: path for part, path in found.items() if path is not None}
 
 
+def _genes(path: Path) -> tuple[str, ...]:
+    try:
+        genes = tuple(path.read_text(encoding="utf-8").split())
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: damaged; take the file of the model") from error
+    if len(set(genes)) < len(genes):
+        raise InputError(f"{path}: a gene occurs twice; take the file of the model")
+    return genes
+
+
 def _layers(path: Path) -> Layers:
     """Sizes of the layers, by the shapes of the encoder's linear weights in order of depth."""
     try:
         sizes = json.loads(path.read_text(encoding="utf-8"))
         linear = [s for name, s in sorted(sizes.items(), key=_depth) if len(s) == 2]
         (n_genes, *hidden), latent = [int(s[1]) for s in linear], int(linear[-1][0])
+        if not hidden or min(n_genes, *hidden, latent) < 1:
+            raise ValueError("no sizes of an encoder")
         layers = Layers(n_genes=n_genes, hidden=tuple(hidden), latent=latent)
-    except (OSError, ValueError, TypeError, AttributeError, IndexError) as error:
+    except (OSError, ValueError, TypeError, AttributeError, LookupError, ArithmeticError) as error:
         raise InputError(f"{path}: damaged; take the file of the model") from error
     return layers
 

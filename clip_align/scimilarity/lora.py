@@ -18,6 +18,7 @@ from pathlib import Path
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model, helpers
 from peft.utils import get_peft_model_state_dict, set_peft_model_state_dict
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
@@ -51,7 +52,7 @@ def add_adapters(encoder: Encoder, settings: LoraSettings, *, seed: int) -> Peft
     Raises
     ------
     InputError
-        A target that the encoder does not have, or a rank below 1.
+        A target that the encoder does not have, a rank below 1, or a dropout outside 0 to 1.
     """
     known = linear_layers(encoder)
     for name in settings.targets:
@@ -59,6 +60,8 @@ def add_adapters(encoder: Encoder, settings: LoraSettings, *, seed: int) -> Peft
             raise InputError(f"no linear layer {name!r}; the encoder has {', '.join(known)}")
     if settings.rank < 1:
         raise InputError(f"rank {settings.rank}: choose 1 or more")
+    if not 0 <= settings.dropout < 1:
+        raise InputError(f"dropout {settings.dropout}: choose 0 or more and less than 1")
     config = LoraConfig(
         r=settings.rank, lora_alpha=settings.alpha, lora_dropout=settings.dropout,
         target_modules=list(settings.targets or known), bias="none",
@@ -122,7 +125,7 @@ def load_adapter(encoder: Encoder, folder: str | Path) -> PeftModel:
         if strangers := weights.keys() ^ adapter_weights(model).keys():
             raise ValueError(f"layer {min(strangers)}")
         set_peft_model_state_dict(model, {f"base_model.model.{k}": v for k, v in weights.items()})
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
         reason = " ".join(str(error).split())[:160]
         raise InputError(f"{folder}: no adapter of this encoder ({reason})") from error
     return model.eval()

@@ -66,8 +66,9 @@ class Encoder(nn.Module):
 
     def among_genes(self, columns_k: Tensor, n_genes: int) -> Encoder:
         """The inverse: a copy that reads ``n_genes``, and takes nothing from the new ones."""
-        weight_hg = torch.zeros(self.first.out_features, n_genes)
-        weight_hg[:, columns_k] = self.first.weight.detach()
+        weight_hk = self.first.weight.detach()
+        weight_hg = weight_hk.new_zeros(len(weight_hk), n_genes)
+        weight_hg[:, columns_k] = weight_hk
         return self._reading(weight_hg)
 
     def _reading(self, weight_hg: Tensor) -> Encoder:
@@ -109,9 +110,10 @@ class Decoder(nn.Module):
 
     def among_genes(self, columns_k: Tensor, n_genes: int) -> Decoder:
         """The inverse: a copy that writes ``n_genes``, zero for the new ones."""
-        weight_gh, bias_g = torch.zeros(n_genes, self.last.in_features), torch.zeros(n_genes)
-        weight_gh[columns_k] = self.last.weight.detach()
-        bias_g[columns_k] = self.last.bias.detach()
+        weight_kh, bias_k = self.last.weight.detach(), self.last.bias.detach()
+        weight_gh = weight_kh.new_zeros(n_genes, weight_kh.shape[1])
+        bias_g = bias_k.new_zeros(n_genes)
+        weight_gh[columns_k], bias_g[columns_k] = weight_kh, bias_k
         return self._writing(weight_gh, bias_g)
 
     def _writing(self, weight_gh: Tensor, bias_g: Tensor) -> Decoder:
@@ -136,10 +138,11 @@ def keep_statistics(module: nn.Module) -> None:
 
 @torch.no_grad()
 def embed(encoder: nn.Module, x_nk: Tensor, batch_size: int = 1024) -> Tensor:
-    """Embeddings ``(n, e)`` in evaluation mode; the module's mode is put back afterwards."""
-    was = encoder.training
+    """Embeddings ``(n, e)`` in evaluation mode; the mode of each part is put back afterwards."""
+    was = {part: part.training for part in encoder.modules()}
     encoder.eval()
     try:
         return torch.cat([encoder(x_bk) for x_bk in x_nk.split(batch_size)])
     finally:
-        encoder.train(was)
+        for part, training in was.items():
+            part.training = training

@@ -23,6 +23,7 @@ from clip_align.scimilarity.folder import SourceModel
 from clip_align.scimilarity.network import Decoder, Encoder, Layers, embed
 from clip_align.scimilarity.triplet import MARGIN, semi_hard
 from clip_align.seeding import seeded
+from representations.errors import InputError
 
 JUDGED_AGAINST = 5000  # known cells among which the nearest of a held-out one is looked for
 
@@ -57,7 +58,14 @@ def pretrain(
 
     ``about`` is kept with it (a ``name``, the data it has seen), and the course of the training on
     held-out cells. Repeatable for a seed and a number of threads.
+
+    Raises
+    ------
+    InputError
+        Batches of fewer than two cells, or too few cells to train on.
     """
+    if config.batch_size < 2:
+        raise InputError(f"batch_size={config.batch_size}: choose 2 or more")
     known, held = hold_out(atlas, config)
     layers = Layers(
         n_genes=len(atlas.genes_k), hidden=config.hidden, latent=config.latent,
@@ -73,7 +81,8 @@ def pretrain(
     columns_k = torch.from_numpy(atlas.genes_k)
     for part in (pair.encoder, pair.decoder):
         part.eval().requires_grad_(False)
-    told = {**about, "training": asdict(config), "n_cells": len(known), "history": history}
+    training = {**asdict(config), "hidden": list(config.hidden)}  # as it comes back from a file
+    told = {**about, "training": training, "n_cells": len(known), "history": history}
     return SourceModel(
         encoder=pair.encoder.among_genes(columns_k, len(genes)),
         decoder=pair.decoder.among_genes(columns_k, len(genes)),
@@ -86,6 +95,11 @@ def hold_out(atlas: Atlas, config: PretrainConfig) -> tuple[Atlas, Atlas]:
     """Cells that are trained on, and those that are not: the same for the same atlas and seed."""
     order = np.random.default_rng(config.seed).permutation(len(atlas))
     n_held = max(1, round(config.held_share * len(order)))
+    if n_held >= len(order):
+        raise InputError(
+            f"{len(order)} cells with held_share={config.held_share} leave none to train on; give "
+            "more cells, or hold out fewer"
+        )
     return atlas.rows(np.sort(order[n_held:])), atlas.rows(np.sort(order[:n_held]))
 
 

@@ -13,18 +13,20 @@ import copy
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, cast
 
 import numpy as np
 import torch
-from sklearn.metrics import f1_score
+from peft import PeftModel
+from sklearn.pipeline import Pipeline
 from sklearn.utils.class_weight import compute_class_weight
 from torch import Tensor, nn
 from torch.nn import functional
 
 from clip_align.scimilarity.heads import heads
-from clip_align.scimilarity.lora import LoraSettings, add_adapters
+from clip_align.scimilarity.lora import LoraSettings, add_adapters, merged
 from clip_align.scimilarity.network import Decoder, Encoder, embed, keep_statistics
+from clip_align.scimilarity.probe import best_of, logistic_regressions, macro_f1, start_at
 from clip_align.scimilarity.triplet import MARGIN, semi_hard
 from clip_align.seeding import seeded
 from representations.errors import InputError
@@ -37,7 +39,9 @@ class TuneConfig:
     """How a classifier is trained.
 
     ``trains`` is what learns beside the head: nothing, adapters, the encoder as it was pre-trained,
-    or one that starts at random. ``dropout`` of the encoder's layers holds while it is tuned.
+    or one that starts at random. ``head_start`` is random, or the best logistic regression of the
+    frozen embeddings. ``dropout`` of the encoder's layers holds while it is tuned. Learning rates
+    fall to zero over the steps.
     """
 
     trains: Trains = "adapters"
@@ -76,18 +80,36 @@ class Labelled:
 
 @dataclass(frozen=True, kw_only=True)
 class Tuned:
-    """What was trained, in evaluation mode; ``history`` has the figures of each epoch."""
+    """What was trained, in evaluation mode, for ``steps`` of its head.
+
+    ``history`` has the figures of each epoch.
+    """
 
     encoder: nn.Module
     head: nn.Module
     types: tuple[str, ...]
     config: TuneConfig
+    steps: int
     best_epoch: int
     history: tuple[dict[str, float], ...]
 
     def embed(self, x_nk: Tensor) -> Tensor:
         """Embeddings ``(n, e)``."""
         return embed(self.encoder, x_nk)
+
+    def among(self, source: Encoder, columns_k: Tensor) -> Encoder:
+        """The encoder over all genes of ``source``, adapters merged; it was tuned on ``columns_k``.
+
+        What a gene does that was not measured where it was tuned is as in the source model, and
+        nothing where the encoder started at random.
+        """
+        part = merged(self.encoder) if isinstance(self.encoder, PeftModel) else self.encoder
+        whole = cast(Encoder, part).among_genes(columns_k, source.layers.n_genes)
+        if self.config.trains != "scratch":
+            rest_g = torch.ones(source.layers.n_genes, dtype=torch.bool)
+            rest_g[columns_k] = False
+            whole.first.weight.data[:, rest_g] = source.first.weight.data[:, rest_g]
+        return whole.eval().requires_grad_(False)
 
     @torch.no_grad()
     def logits(self, z_ne: Tensor) -> Tensor:
@@ -113,10 +135,10 @@ def tune(
     with seeded(config.seed):
         head = heads.get(config.head)(encoder.layers.latent, len(known.types))
         if config.head_start == "probe":
-            _probe(head, embed(encoder, known.x_nk), known, embed(encoder, held.x_nk), held)
+            start_at(head, _probe(encoder, known, held))
         tuning = _Tuning(_start(encoder, config), head, decoder, known, config)
         history: list[dict[str, float]] = []
-        best, kept = (-1.0, 0.0), copy.deepcopy(tuning.learned())
+        best, best_epoch, kept = (-1.0, 0.0), -1, copy.deepcopy(tuning.learned())
         for epoch in range(config.epochs):
             history.append({"train/loss": tuning.epoch(), **tuning.judge(held)})
             rank = (history[-1]["held/macro_f1"], -history[-1]["held/cross_entropy"])
@@ -125,8 +147,18 @@ def tune(
     tuning.restore(kept)
     return Tuned(
         encoder=tuning.encoder.eval(), head=head.eval(), types=known.types, config=config,
-        best_epoch=best_epoch, history=tuple(history),
+        steps=tuning.steps, best_epoch=best_epoch, history=tuple(history),
     )  # fmt: skip
+
+
+def _probe(encoder: Encoder, known: Labelled, held: Labelled) -> Pipeline:
+    """The best logistic regression of frozen embeddings."""
+    cells = [
+        array for part in (known, held)
+        for array in (embed(encoder, part.x_nk).numpy(), part.type_n.numpy())
+    ]  # fmt: skip
+    _, probe = best_of(logistic_regressions(), *cells)
+    return probe
 
 
 def _check(config: TuneConfig) -> None:
@@ -176,6 +208,7 @@ class _Tuning:
         self.weight_t = _class_weights(known, config)
         # An encoder that does not learn gives the same embeddings in every epoch.
         self.z_ne = None if learns else embed(encoder, known.x_nk)
+        self.steps = 0
         self.order = torch.Generator().manual_seed(config.seed)
         self.mining = torch.Generator().manual_seed(config.seed + 1)
 
@@ -230,6 +263,7 @@ class _Tuning:
         loss.backward()
         self.optimizer.step()
         self.schedule.step()
+        self.steps += 1
         return loss.item()
 
     @torch.no_grad()
@@ -239,7 +273,7 @@ class _Tuning:
         logit_nt = self.head(embed(self.encoder, held.x_nk))
         truth, found = held.type_n.numpy(), logit_nt.argmax(dim=1).numpy()
         return {
-            "held/macro_f1": float(f1_score(truth, found, average="macro", zero_division=0)),
+            "held/macro_f1": macro_f1(truth, found),
             "held/cross_entropy": functional.cross_entropy(logit_nt, held.type_n).item(),
         }
 
@@ -254,18 +288,3 @@ def _class_weights(known: Labelled, config: TuneConfig) -> Tensor | None:
         dtype=torch.float32,
     )
     return weight_t
-
-
-PENALTIES = (0.1, 1.0, 10.0, 100.0)
-
-
-def _probe(head, known_ne, known, held_ne, held):
-    from sklearn.linear_model import LogisticRegression
-    best=-1
-    for c in PENALTIES:
-        m=LogisticRegression(C=c,max_iter=3000).fit(known_ne.numpy()*head.scale,known.type_n.numpy())
-        f=f1_score(held.type_n.numpy(),m.predict(held_ne.numpy()*head.scale),average="macro",zero_division=0)
-        if f>best: best,win=f,m
-    with torch.no_grad():
-        head.out.bias.fill_(-20.); head.out.weight.zero_()
-        head.out.weight[win.classes_]=torch.from_numpy(win.coef_).float(); head.out.bias[win.classes_]=torch.from_numpy(win.intercept_).float()

@@ -1,0 +1,113 @@
+"""Task ``annotate``: cell types learnt from labelled cells, by every arm on the same splits."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from benchmarks import annotators, datasets
+from benchmarks.annotation_cells import CONDITIONS, AnnotationCells
+from benchmarks.annotation_judge import ALPHA, abstention, judge
+from benchmarks.annotators import Answer, Cells
+from benchmarks.annotators.tuned import ARMS, TunedArm
+from benchmarks.records import MetricValue
+from benchmarks.resample import N_REPLICATES, bootstrap_weights
+from benchmarks.shared_types import SHARED
+from benchmarks.source_cells import HELD, KNOWN, STRENGTHS, forgotten, sample
+from benchmarks.source_models import identity, seen_for
+from benchmarks.suites import Row
+from benchmarks.tasks import Outcome, tasks
+from clip_align.scimilarity.pretrain import PretrainConfig
+from representations.keys import Obs
+
+PROTOCOL = 1
+# Cells of none of the types that are taught, asked of beside the test cells: data set by row.
+STRANGERS = {("teaseq", "teaseq"): "pollen"}
+SOURCE_KEY = "X_source_small"
+
+
+@tasks.register("annotate")
+class Annotate:
+    """Rows of one (train, test, seed) share the split."""
+
+    def __init__(self, train: str, test: str, seed: int, *, logs: str | None = None) -> None:
+        del logs  # nothing here is watched while it trains
+        self.cells = AnnotationCells(train, test, seed)
+        self.pair = train, test
+        self.cells.check()
+
+    @classmethod
+    def config(cls, row: Row) -> dict[str, Any]:
+        """The arm's settings, its source model, and what cells are asked of."""
+        shared = SHARED.get((row.train, row.test))
+        config: dict[str, Any] = {
+            "protocol": PROTOCOL, "n_replicates": N_REPLICATES, "alpha": ALPHA,
+            "arm": annotators.create(row.model, row.variant).settings(),
+            "condition": CONDITIONS.get(row.train), "strangers": STRANGERS.get(_pair(row)),
+            "shared": None if shared is None else asdict(shared),
+        }  # fmt: skip
+        if row.representation == SOURCE_KEY:
+            config["source"] = identity(seen_for(row.train, row.test), PretrainConfig())
+        if _keeps(row):
+            config["kept"] = {"strengths": STRENGTHS, "held": HELD, "known": KNOWN}
+        return config
+
+    def run(self, row: Row) -> Outcome:
+        """Fit, answer, judge; a closed gate fails the row."""
+        lesson, query, started = self.cells.lesson, self.cells.query, time.perf_counter()
+        arm = annotators.create(row.model, row.variant).fit(lesson)
+        fitted = time.perf_counter()
+        answer = arm.annotate(query.adata)
+        answered = time.perf_counter()
+        held, known = (arm.annotate(part.adata) for part in (lesson.held, lesson.known))
+        told = judge(answer, query, lesson, dataset=self.pair[1], held=held, known=known)
+        if stranger := STRANGERS.get(self.pair):
+            told |= self._strangers(stranger, arm, held, known)
+        facts = dict(arm.facts())
+        if isinstance(arm, TunedArm):
+            facts |= {"source": arm.source.name, "source_digest": arm.source.digest}
+            if _keeps(row):
+                cells = sample(seen_for(*self.pair), PretrainConfig())
+                told |= forgotten(cells, arm.source, arm.encoder)
+        ended = time.perf_counter()
+        return Outcome(
+            metrics=told, facts=facts,
+            timings={"fit_s": fitted - started, "annotate_s": answered - fitted,
+                     "judge_s": ended - answered},
+        )  # fmt: skip
+
+    def _strangers(
+        self, name: str, arm: annotators.Annotator, held: Answer, known: Answer
+    ) -> dict[str, MetricValue]:
+        """Share of each population that is called unknown."""
+        adata, lesson, told = datasets.load(name), self.cells.lesson, {}
+        labels_n = adata.obs[Obs.CELL_TYPE].astype(str).to_numpy()
+        answer = arm.annotate(adata)
+        for label in np.unique(labels_n).tolist():
+            rows = np.flatnonzero(labels_n == label)
+            some = Cells(adata=adata[rows], type_n=np.full(len(rows), -1))
+            weights_bn = bootstrap_weights(adata.obs_names[rows].tolist(), dataset=name)
+            few = Answer(
+                p_nt=answer.p_nt[rows], z_nd=None if answer.z_nd is None else answer.z_nd[rows]
+            )
+            found = abstention(
+                few, some, lesson, held=held, known=known, weights_bn=weights_bn
+            )  # fmt: skip
+            named = found["named"]
+            told[f"unknown[{label}]"] = named.model_copy(
+                update={"value": 1 - named.value, "low": 1 - named.high, "high": 1 - named.low}
+            )
+        return told
+
+
+def _keeps(row: Row) -> bool:
+    """Whether what was forgotten is asked: of adapters as given, of all that were tuned."""
+    asked = row.variant == {"budget": "tuned"} or (row.model == "lora_ce" and not row.variant)
+    return asked and ARMS.get(row.model, ("", {}))[0] in ("adapters", "encoder")
+
+
+def _pair(row: Row) -> tuple[str, str]:
+    return row.train, row.test

@@ -1,0 +1,180 @@
+"""From a file of labelled cells to a run folder: all of it, or what was there before."""
+
+from __future__ import annotations
+
+import errno
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from clip_align.scimilarity import run as run_folder
+from clip_align.scimilarity import train_file as module
+from clip_align.scimilarity.cells import embed_cells, match_genes
+from clip_align.scimilarity.folder import load_source
+from clip_align.scimilarity.gates import GateError
+from clip_align.scimilarity.lora import load_adapter, merged
+from clip_align.scimilarity.run import load_classifier
+from clip_align.scimilarity.train_file import WRITTEN, train_file
+from representations.errors import InputError
+from tests.scimilarity.tiny_files import (
+    GENES,
+    PLAN,
+    TYPES,
+    UNUSABLE,
+    cells,
+    contents,
+    h5ad,
+    one_cell,
+    source,
+)
+
+QUIET = {"say": lambda line: None}
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model folder, a file, and a run of both."""
+    folder = tmp_path_factory.mktemp("trained")
+    source(folder / "model")
+    h5ad(folder / "cells.h5ad")
+    train_file(folder / "cells.h5ad", folder / "model", folder / "run", PLAN, **QUIET)
+    return folder
+
+
+def test_a_run_annotates_cells_it_has_not_seen(place: Path) -> None:
+    run = load_classifier(place / "run")
+    assert run.types == TYPES
+    assert run.genes == GENES
+    other = cells(seed=1)
+    match = match_genes(other.var_names, run.genes, least=20)
+    p_nt = run.probabilities(embed_cells(run.encoder, other, match).numpy())
+    assert p_nt.sum(axis=1) == pytest.approx(1)
+    right = np.array(TYPES)[p_nt.argmax(axis=1)] == other.obs["cell_type"].to_numpy()
+    assert right.mean() > 0.9
+
+
+def test_a_run_is_whole_and_says_what_it_is_from(place: Path) -> None:
+    assert set(contents(place / "run")) == set(WRITTEN)
+    model, about = load_source(place / "model"), dict(load_classifier(place / "run").about)
+    assert about["data"] == "cells.h5ad"
+    assert (about["source"], about["source_digest"]) == ("a tiny one", model.digest)
+    assert about["n_genes"] == len(GENES) - 5
+    assert about["least_genes"] == PLAN.min_genes
+    assert about["n_known"] + about["n_held"] == 150
+    assert json.loads((place / "run" / "sanity.json").read_text())["passed"] is True
+    told = json.loads((place / "run" / "metrics.json").read_text())
+    assert 0 < told["trained_parameters"] < told["encoder_parameters"]
+    assert 1 <= told["best_epoch"] <= PLAN.tune.epochs
+
+
+def test_the_adapters_beside_it_are_those_of_the_run(place: Path) -> None:
+    model, run = load_source(place / "model"), load_classifier(place / "run")
+    alone = merged(load_adapter(model.encoder, place / "run" / "adapter"))
+    match = match_genes(cells().var_names, GENES, least=20)
+    z_ne, other_ne = (embed_cells(one, cells(), match) for one in (alone, run.encoder))
+    assert torch.allclose(z_ne, other_ne, atol=1e-5)
+    frozen_ne = embed_cells(model.encoder, cells(), match)
+    assert not torch.allclose(z_ne, frozen_ne, atol=1e-3)
+
+
+def test_the_same_cells_and_seed_give_the_same_run(place: Path, tmp_path: Path) -> None:
+    train_file(place / "cells.h5ad", place / "model", tmp_path / "run", PLAN, **QUIET)
+    assert contents(tmp_path / "run") == contents(place / "run")
+
+
+def interrupted(*_: object, **__: object) -> None:
+    raise KeyboardInterrupt
+
+
+def full(*_: object, **__: object) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+@pytest.mark.parametrize("before", ["nothing", "a run"])
+@pytest.mark.parametrize(
+    ("where", "name", "fails", "raised"),
+    [
+        (module, "tune", interrupted, KeyboardInterrupt),
+        (module, "calibrate", interrupted, KeyboardInterrupt),
+        (run_folder, "save", interrupted, KeyboardInterrupt),
+        (module, "save_adapter", full, InputError),
+    ],
+)
+def test_a_failure_leaves_the_folder_as_it_was(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, before: str, where, name: str,
+    fails, raised: type[BaseException],
+) -> None:  # fmt: skip
+    out = tmp_path / "deep" / "run"
+    given = place / "cells.h5ad", place / "model", out
+    if before == "a run":
+        train_file(*given, PLAN, **QUIET)
+    was = contents(tmp_path)
+    monkeypatch.setattr(where, name, fails)
+    plan = replace(PLAN, tune=replace(PLAN.tune, seed=1))
+    with pytest.raises(raised):
+        train_file(*given, plan, overwrite=True, **QUIET)
+    assert contents(tmp_path) == was
+    assert out.parent.exists() == (before == "a run")
+
+
+def test_a_closed_gate_writes_nothing(place: Path, tmp_path: Path) -> None:
+    plan = replace(PLAN, tune=replace(PLAN.tune, learning_rate=1e-12))
+    with pytest.raises(GateError, match=r"gate .* is closed"):
+        train_file(place / "cells.h5ad", place / "model", tmp_path / "run", plan, **QUIET)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_finished_run_is_replaced_only_when_told(place: Path, tmp_path: Path) -> None:
+    out, given = tmp_path / "run", (place / "cells.h5ad", place / "model")
+    train_file(*given, out, PLAN, **QUIET)
+    was = contents(out)
+    plan = replace(PLAN, tune=replace(PLAN.tune, seed=1))
+    with pytest.raises(InputError, match=r"holds a finished run; .* --overwrite") as error:
+        train_file(*given, out, plan, **QUIET)
+    assert "\n" not in str(error.value)
+    assert contents(out) == was
+    train_file(*given, out, plan, overwrite=True, **QUIET)
+    assert set(contents(out)) == set(was)
+    assert contents(out) != was
+
+
+def test_a_folder_with_other_files_is_refused_even_when_told(place: Path, tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(InputError, match="holds other files"):
+        train_file(
+            place / "cells.h5ad", place / "model", tmp_path, PLAN, overwrite=True, **QUIET
+        )  # fmt: skip
+    assert contents(tmp_path) == {"notes.txt": b"mine"}
+
+
+def test_a_file_is_no_folder(place: Path, tmp_path: Path) -> None:
+    (tmp_path / "run").write_text("mine")
+    with pytest.raises(InputError, match="is a file"):
+        train_file(place / "cells.h5ad", place / "model", tmp_path / "run", PLAN, **QUIET)
+
+
+def test_rare_types_are_left_out_when_told(place: Path, tmp_path: Path) -> None:
+    data, said = h5ad(tmp_path / "rare.h5ad", one_cell), []
+    plan = replace(PLAN, drop_rare=True)
+    trained = train_file(data, place / "model", tmp_path / "run", plan, say=said.append)
+    assert trained.classifier.types == TYPES
+    assert any(line.startswith("note: 1 cells without a label, or of a type") for line in said)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"), UNUSABLE, ids=lambda value: getattr(value, "__name__", "")
+)
+def test_cells_that_cannot_be_used_are_one_line(
+    place: Path, tmp_path: Path, change, told: str
+) -> None:
+    data = h5ad(tmp_path / "bad.h5ad", change)
+    with pytest.raises(InputError) as error:
+        train_file(data, place / "model", tmp_path / "run", PLAN, **QUIET)
+    assert told in str(error.value)
+    assert str(data) in str(error.value)
+    assert "\n" not in str(error.value)
+    assert not (tmp_path / "run").exists()
