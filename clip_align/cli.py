@@ -12,6 +12,8 @@ import tyro
 from tyro.conf import AvoidSubcommands, FlagCreatePairsOff, Positional, arg
 
 from clip_align.analysis.whole import MOST_CELLS
+from clip_align.annotate_cli import annotate
+from clip_align.arguments import Data, OutFile, OutFolder, Query, ReportFolder, RunFolder
 from clip_align.config import PLAIN, TrainConfig, bases
 from clip_align.embed import embed_file
 from clip_align.markers.profile import View
@@ -25,12 +27,6 @@ from representations.base import Statistics
 from representations.console import say_remarks
 from representations.coverage import MIN_GENE_SHARE, min_gene_share
 
-Data = Annotated[Positional[Path], arg(metavar="DATA.h5ad")]
-RunFolder = Annotated[Positional[Path], arg(metavar="RUN")]
-Query = Annotated[Positional[Path], arg(metavar="QUERY.h5ad")]
-OutFolder = Annotated[Path, arg(aliases=["-o"], metavar="RUN")]
-ReportFolder = Annotated[Path, arg(aliases=["-o"], metavar="FOLDER")]
-OutFile = Annotated[Path, arg(aliases=["-o"], metavar="OUT.h5ad")]
 PRINTED = 20  # cells of a table that is not written
 COLLAPSED = 3  # exit code
 
@@ -188,7 +184,10 @@ def commands(args: Sequence[str]) -> dict[str, Callable[..., Any]]:
     chosen = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     chosen.add_argument("--train.model.name", dest="name", nargs="?", default=PLAIN)
     name = chosen.parse_known_args(list(args))[0].name or PLAIN
-    return {"train": _train(bases.get(name)), "embed": embed, "report": report, "query": query}
+    return {
+        "train": _train(bases.get(name)), "embed": embed, "report": report, "query": query,
+        "annotate": annotate,
+    }  # fmt: skip
 
 
 def main(args: Sequence[str] | None = None) -> int | None:

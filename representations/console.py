@@ -41,4 +41,9 @@ def run_cli(main: Callable[[], int | None]) -> NoReturn:
 def say_remarks(remarks: Iterable[str]) -> None:
     """Print what was done to the input, one line each, on standard error."""
     for remark in remarks:
-        print(f"note: {remark}", file=sys.stderr)
+        say(f"note: {remark}")
+
+
+def say(line: str) -> None:
+    """Print a line that is no result, on standard error."""
+    print(line, file=sys.stderr, flush=True)

@@ -18,6 +18,12 @@ class Obs:
     CLIP_CELL_TYPE: Final = "clip_cell_type"
     CLIP_SCORE: Final = "clip_cell_type_score"
     CLIP_QUERY: Final = "clip_query_score"
+    SCIMILARITY_CELL_TYPE: Final = "scimilarity_cell_type"
+    SCIMILARITY_SCORE: Final = "scimilarity_score"
+    SCIMILARITY_BEST: Final = "scimilarity_best_cell_type"
+    SCIMILARITY_REASON: Final = "scimilarity_reason"
+    SCIMILARITY_ONTOLOGY: Final = "scimilarity_ontology_term_id"
+    SCIMILARITY_ONTOLOGY_LABEL: Final = "scimilarity_ontology_label"
 
     @staticmethod
     def reached(key: str) -> str:
@@ -37,6 +43,7 @@ class Obsm:
     PROTEIN_ISOTYPE: Final = "protein_isotype"
     CLIP_CELL: Final = "X_clip_cell"
     CLIP_MARKER: Final = "X_clip_marker"
+    SCIMILARITY: Final = "X_scimilarity"
 
     @staticmethod
     def representation(name: str) -> str:
@@ -55,3 +62,4 @@ class Uns:
     DATASET: Final = "dataset"
     CLIP: Final = "clip_align"
     CLIP_QUERY: Final = "clip_query"
+    SCIMILARITY: Final = "scimilarity"

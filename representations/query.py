@@ -6,6 +6,8 @@ Whatever had to be done to the file is said, in a list of remarks.
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import anndata as ad
@@ -24,14 +26,22 @@ SYMBOL_COLUMNS = ("gene_symbols", "gene_symbol", "feature_name", "gene_name", "g
 
 def read_h5ad(path: str | Path) -> AnnData:
     """Read an h5ad file. Raises ``InputError`` naming the file when it is absent or unreadable."""
+    with readable(path), warnings.catch_warnings():
+        # Repeated names are summed or refused by prepare, which says so.
+        warnings.filterwarnings("ignore", message=".*names are not unique")
+        return ad.read_h5ad(path)
+
+
+@contextmanager
+def readable(path: str | Path) -> Iterator[None]:
+    """Turn whatever goes wrong in reading an h5ad file into an ``InputError`` that names it."""
     path = Path(path)
     if not path.is_file():
         raise InputError(f"{path}: no such file; give the path of an .h5ad file")
     try:
-        with warnings.catch_warnings():
-            # Repeated names are summed or refused by prepare, which says so.
-            warnings.filterwarnings("ignore", message=".*names are not unique")
-            return ad.read_h5ad(path)
+        yield
+    except InputError:
+        raise
     except Exception as error:  # anndata and h5py raise many kinds for a file that is foreign
         if _foreign(path):
             raise InputError(
@@ -63,17 +73,12 @@ def prepare(adata: AnnData, *, source: str = "query") -> tuple[AnnData, list[str
     InputError
         No cells, no counts, nan or negative values, mouse genes, repeated cell names.
     """
-    if adata.n_obs == 0:
-        raise InputError(f"{source}: holds 0 cells; nothing to do")
-    if adata.n_vars == 0 and adata.raw is None:
-        raise InputError(f"{source}: holds 0 genes; expected counts in X")
-    if not adata.obs_names.is_unique:
-        raise InputError(f"{source}: obs_names repeat; call adata.obs_names_make_unique() first")
+    check_cells(adata.obs_names, genes=adata.n_vars > 0 or adata.raw is not None, source=source)
     remarks: list[str] = []
     place, x_ng, var = choose_matrix(adata, source, remarks)
     x_ng = as_counts(x_ng, place, remarks)
-    symbols = _symbols(var, source, remarks)
-    x_ng, symbols = _merge_duplicates(x_ng, symbols, remarks)
+    symbols, merge_gu = merging(gene_symbols(var, source, remarks), remarks)
+    x_ng = merged(x_ng, merge_gu)
     empty = int((np.asarray(x_ng.sum(axis=1)).ravel() == 0).sum())
     if empty:
         remarks.append(f"{empty} cells have no counts at all")
@@ -82,7 +87,21 @@ def prepare(adata: AnnData, *, source: str = "query") -> tuple[AnnData, list[str
     return clean, remarks
 
 
-def _symbols(var: pd.DataFrame, source: str, remarks: list[str]) -> np.ndarray:
+def check_cells(obs_names: pd.Index, *, genes: bool, source: str) -> None:
+    """Refuse a file without cells, without any ``genes``, or with repeated cell names."""
+    if len(obs_names) == 0:
+        raise InputError(f"{source}: holds 0 cells; nothing to do")
+    if not genes:
+        raise InputError(f"{source}: holds 0 genes; expected counts in X")
+    if not obs_names.is_unique:
+        raise InputError(f"{source}: obs_names repeat; call adata.obs_names_make_unique() first")
+
+
+def gene_symbols(var: pd.DataFrame, source: str, remarks: list[str]) -> np.ndarray:
+    """Symbols ``(g,)`` of the rows of ``var``, whose index or a column of it names genes.
+
+    Raises ``InputError`` for mouse genes.
+    """
     names = [str(name) for name in var.index]
     mapped = to_symbols(names)
     if mapped.n_mapped < len(names) / 2:
@@ -106,13 +125,19 @@ def _symbols(var: pd.DataFrame, source: str, remarks: list[str]) -> np.ndarray:
     return np.asarray(mapped.symbols, dtype=str)
 
 
-def _merge_duplicates(
-    x_ng: sp.csr_matrix, symbols: np.ndarray, remarks: list[str]
-) -> tuple[sp.csr_matrix, np.ndarray]:
+def merging(symbols: np.ndarray, remarks: list[str]) -> tuple[np.ndarray, sp.csr_matrix | None]:
+    """Unique symbols ``(u,)``, and the ``(g, u)`` matrix that sums the genes of each.
+
+    None in its place where no symbol repeats; they then keep their order.
+    """
     unique, position = np.unique(symbols, return_inverse=True)
     if len(unique) == len(symbols):
-        return x_ng, symbols
+        return symbols, None
     remarks.append(f"{len(symbols) - len(unique)} duplicate gene names: their counts are summed")
     ones = np.ones(len(symbols), dtype=np.float32)
-    merge = sp.csr_matrix((ones, (np.arange(len(symbols)), position)))
-    return sp.csr_matrix(x_ng @ merge), unique
+    return unique, sp.csr_matrix((ones, (np.arange(len(symbols)), position)))
+
+
+def merged(x_ng: sp.csr_matrix, merge_gu: sp.csr_matrix | None) -> sp.csr_matrix:
+    """Counts by unique symbol, with what :func:`merging` gave."""
+    return x_ng if merge_gu is None else sp.csr_matrix(x_ng @ merge_gu)

@@ -1,4 +1,4 @@
-"""One thread, for steps too small to share."""
+"""So many threads: one for steps too small to share, as said for what is timed."""
 
 from __future__ import annotations
 
@@ -15,10 +15,17 @@ def one_thread() -> Iterator[None]:
     Nor on whether scanpy, whose numba kernels reset the number of OpenMP threads, ran before; with
     more threads than free cores, layers this small mostly wait.
     """
+    with torch_threads(1):
+        yield
+
+
+@contextmanager
+def torch_threads(n: int) -> Iterator[None]:
+    """Torch on ``n`` threads inside."""
     import torch
 
     before = torch.get_num_threads()
-    torch.set_num_threads(1)
+    torch.set_num_threads(n)
     try:
         yield
     finally:

@@ -10,6 +10,7 @@ import pandas as pd
 
 from clip_align.analysis.confusion import matrix
 from clip_align.analysis.ontology_distance import ALL, OTHER, UNKNOWN
+from clip_align.analysis.share_matrix import share_matrix, share_text
 from clip_align.analysis.siblings import CONFUSED, SIBLINGS, worst
 from clip_align.analysis.style import (
     CHANCE,
@@ -31,33 +32,12 @@ MOST_PAIRS = 24
 
 def confusion_figure(table: pd.DataFrame, order: Sequence[str]) -> Figure:
     """True types down, types of the rank-1 partner across; kin side by side."""
-    import seaborn as sns
-    from matplotlib.colors import PowerNorm
-
-    share_tt, k = matrix(table, order), len(order)
-    n_t = table.drop_duplicates("type").set_index("type")["n"]
-    high = 2.2 + 0.42 * k
-    with framed(4.2 + 0.55 * k, high) as figure:
-        ax = figure.subplots()
-        text = share_tt.map(_share)
-        sns.heatmap(
-            share_tt, ax=ax, cmap="Blues", norm=PowerNorm(0.6, 0, 1), annot=text, fmt="",
-            annot_kws={"size": 8.5}, linewidths=0.6, linecolor="white",
-            cbar_kws={"label": "share of rank-1 partners", "shrink": 0.6, "aspect": 25},
-        )  # fmt: skip
-        ax.set_yticklabels([f"{short(name)}  ({n_t[name]:,})" for name in order], rotation=0)
-        ax.set_xticklabels([short(name) for name in order], rotation=45, ha="right")
-        ax.set(xlabel="type of the nearest partner", ylabel="true type (cells)")
-        ax.tick_params(length=0, labelsize=9.5, labelcolor=INK)
-        bar = ax.collections[0].colorbar
-        if bar is not None:
-            bar.outline.set_visible(False)
-            bar.set_ticks([0, 0.05, 0.25, 0.5, 1])
-        headed(
-            figure, "Which type the nearest partner has",
-            "both directions averaged, rows sum to 1; shares below 0.005 are left blank",
-        )  # fmt: skip
-    return figure
+    return share_matrix(
+        matrix(table, order), table.drop_duplicates("type").set_index("type")["n"],
+        title="Which type the nearest partner has",
+        note="both directions averaged, rows sum to 1; shares below 0.005 are left blank",
+        across="type of the nearest partner", bar="share of rank-1 partners",
+    )  # fmt: skip
 
 
 def pairs_figure(pairs: pd.DataFrame) -> Figure:
@@ -112,8 +92,8 @@ def _bars(ax: Axes, distance: pd.DataFrame) -> None:
         ax.bar(x - 0.2, row["share"], 0.38, color=ONE)
         ax.bar(x + 0.2, row["random"], 0.38, color=CHANCE, alpha=0.55)
         ax.plot([x - 0.2] * 2, [row["low"], row["high"]], color=INK, lw=1.2)
-        ax.text(x - 0.2, row["high"] + 0.012, _share(row["share"]), ha="center", size=8.2)
-        ax.text(x + 0.2, row["random"] + 0.012, _share(row["random"]), ha="center", size=8.2,
+        ax.text(x - 0.2, row["high"] + 0.012, share_text(row["share"]), ha="center", size=8.2)
+        ax.text(x + 0.2, row["random"] + 0.012, share_text(row["random"]), ha="center", size=8.2,
                 color=CHANCE)  # fmt: skip
     names = []
     for _, row in distance.iterrows():
@@ -123,11 +103,6 @@ def _bars(ax: Axes, distance: pd.DataFrame) -> None:
     ax.set_xticks(range(len(names)), names)
     ax.set(xlabel="edges between the true type and the partner's", ylabel="share of partners")
     bare(ax, grid="y")
-
-
-def _share(value: float) -> str:
-    """Two digits; nothing for what would read as zero."""
-    return f"{value:.2f}".removeprefix("0") if value >= 0.005 else ""
 
 
 def _means(ax: Axes, means: pd.DataFrame) -> None:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
-import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,8 +13,8 @@ from clip_align.analysis.marker_figures import marker_space_figure, telling_figu
 from clip_align.analysis.marker_space import square
 from clip_align.analysis.page import page
 from clip_align.analysis.whole import Analysis
-from representations.errors import InputError
-from representations.io import atomic_path, atomic_write, explained_disk_errors
+from representations.io import atomic_path, atomic_write
+from representations.staging import staged
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -48,7 +45,7 @@ def write(
         The disk is full or the folder cannot be written; it is then as it was.
     """
     folder = Path(folder)
-    with _staged(folder) as staging:
+    with staged(folder, FILES) as staging:
         for name, table in tables(found).items():
             text = table.to_csv(index=False, float_format="%.6g", lineterminator="\n")
             atomic_write(staging / name, text)
@@ -80,27 +77,3 @@ def _figures(found: Analysis) -> Iterator[tuple[str, Figure]]:
         yield "marker_space.png", marker_space_figure(found.markers, found.named)
     if found.distance is not None and found.mean_distance is not None:
         yield "ontology_distance.png", distance_figure(found.distance, found.mean_distance)
-
-
-@contextmanager
-def _staged(folder: Path) -> Iterator[Path]:
-    """A folder to write into; its files replace those of ``folder`` when the block ends well."""
-    made = [place for place in (folder, *folder.parents) if not place.exists()]
-    staging = folder / f".report-{secrets.token_hex(4)}"
-    try:
-        with explained_disk_errors(folder):
-            staging.mkdir(parents=True)
-            yield staging
-            for name in FILES:  # the page goes first and comes last: without it there is no report
-                if not (staging / name).exists() or name == PAGE:
-                    (folder / name).unlink(missing_ok=True)
-            for name in reversed(FILES):
-                if (staging / name).exists():
-                    (staging / name).replace(folder / name)
-    except InputError as error:
-        raise InputError(str(error).replace(str(staging), str(folder))) from error
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
-        for place in made:
-            with suppress(OSError):  # a folder that holds the report stays
-                place.rmdir()

@@ -51,7 +51,7 @@ def _confusion(found: Analysis) -> list[str]:
         "## Confusion by type",
         "Type of the nearest partner, both directions averaged; `random` is a partner drawn from "
         "the pool.",
-        _lines(rows), "![confusion](confusion.png)",
+        table_lines(rows), "![confusion](confusion.png)",
     ]  # fmt: skip
 
 
@@ -75,7 +75,7 @@ def _pairs(found: Analysis) -> list[str]:
         "The pool is cut down to the two, which weigh alike: chance is 0.5. Siblings are children "
         "of one node of the tree of cell types, with the types below each; the others are the "
         f"types of {LEAST_SUPPORT} cells or more that are most often taken for one another.",
-        _lines(rows), _more(len(found.pairs), TOP_PAIRS, "pairs.csv"), "![pairs](pairs.png)",
+        table_lines(rows), _more(len(found.pairs), TOP_PAIRS, "pairs.csv"), "![pairs](pairs.png)",
     ]  # fmt: skip
 
 
@@ -105,7 +105,7 @@ def _telling(found: Analysis) -> list[str]:
         "SMD: mean of the second less that of the first, in pooled standard deviations; AUROC: "
         "chance that a cell of the second has more. The shift of wrong cells from right ones, "
         "towards the other type, is in the same units (first / second).",
-        _lines(rows), "All markers: telling_markers.csv.", "![markers](telling_markers.png)",
+        table_lines(rows), "All markers: telling_markers.csv.", "![markers](telling_markers.png)",
     ]  # fmt: skip
 
 
@@ -129,7 +129,7 @@ def _wrong(found: Analysis) -> list[str]:
         f"{found.n_wrong:,} searches end at another type; {len(found.wrong):,} of them are in "
         "wrong_partners.csv, the furthest in the tree first. Differences of markers are in "
         "standard deviations of the pool.",
-        _lines(rows),
+        table_lines(rows),
     ]  # fmt: skip
 
 
@@ -149,7 +149,7 @@ def _space(found: Analysis) -> list[str]:
         "The direction of a marker is the mean change of real profiles' embeddings when it goes up "
         "by one standard deviation. Two markers are alike where their directions are (cosine), "
         f"beside the correlation of their values across cells.{said}",
-        _lines(rows), "All pairs: marker_space.csv.",
+        table_lines(rows), "All pairs: marker_space.csv.",
         "![markers](marker_space.png)" if len(square(found.markers, "cosine")) > 1 else "",
     ]  # fmt: skip
 
@@ -171,7 +171,7 @@ def _distance(found: Analysis) -> list[str]:
         f"Mean distance of the nearest partner's type: {_interval(told, 'distance')} edges, "
         f"{told['random']:.3f} for random partners ({int(told['n']):,} cells of types that the "
         "tree holds). Siblings are 2 edges apart.",
-        _lines(rows), "By type: mean_distance.csv.", "![distance](ontology_distance.png)",
+        table_lines(rows), "By type: mean_distance.csv.", "![distance](ontology_distance.png)",
     ]  # fmt: skip
 
 
@@ -183,10 +183,11 @@ def _table(table: pd.DataFrame, heads: Mapping[str, str]) -> str:
         }
         for _, row in table.iterrows()
     ]
-    return _lines(rows)
+    return table_lines(rows)
 
 
-def _lines(rows: Sequence[Row]) -> str:
+def table_lines(rows: Sequence[Row]) -> str:
+    """A table of Markdown, its columns the keys of the first row; nothing of no rows."""
     if not rows:
         return ""
     heads = list(rows[0])
