@@ -35,9 +35,7 @@ def judge(
     asked_n = query.type_n >= 0
     if not asked_n.all():
         raise ValueError("every cell that is asked of has a type that was taught")
-    weights_bn = bootstrap_weights(
-        query.adata.obs_names.tolist(), dataset=dataset, strata=query.type_n.astype(str).tolist()
-    )
+    weights_bn = query_weights(query, dataset)
     names = np.array(lesson.types)
     guessed = predictions(
         names[query.type_n].tolist(), names[answer.p_nt.argmax(axis=1)].tolist(), lesson.types
@@ -49,6 +47,13 @@ def judge(
     told |= _per_class(guessed.true_n == guessed.predicted_n, names[query.type_n], weights_bn)
     told |= abstention(answer, query, lesson, held=held, known=known, weights_bn=weights_bn)
     return told | _of_embedding(answer, query, lesson, weights_bn)
+
+
+def query_weights(query: Cells, dataset: str) -> np.ndarray:
+    """Bootstrap weights of the cells that are asked of, within types."""
+    return bootstrap_weights(
+        query.adata.obs_names.tolist(), dataset=dataset, strata=query.type_n.astype(str).tolist()
+    )
 
 
 def _per_class(

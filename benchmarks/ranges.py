@@ -15,7 +15,7 @@ SHARES = (
     *("trustworthiness", "reached", "tree_", "pair_precision", "pair_recall", "edge_confidence"),
     *("ilisi", "bras", "kbet", "graph_connectivity", "pcr_comparison"),
     *("knn_recall", "subspace_cosine", "recall[", "coverage", "named", "wrong_name", "atypical"),
-    *("unknown[", "source_accuracy", "source_cka", "source_overlap"),
+    *("unknown[", "source_accuracy", "source_cka", "source_overlap", "macro_f1_at"),
     *(f"cache{sep}{name}" for sep in "[_" for name in ("hits", "there", "false", "stale")),
 )
 

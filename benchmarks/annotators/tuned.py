@@ -18,6 +18,7 @@ from anndata import AnnData
 from benchmarks.annotators.base import Answer, Cells, Lesson, Told, annotators
 from benchmarks.source_models import LEAST_GENES
 from clip_align.scimilarity.cells import GeneMatch, embed_cells, expression, match_genes, tensor
+from clip_align.scimilarity.forgetting import between
 from clip_align.scimilarity.gates import Sanity, examine
 from clip_align.scimilarity.lora import LoraSettings, n_trained
 from clip_align.scimilarity.network import Decoder, Encoder
@@ -105,10 +106,13 @@ class TunedArm(Told):
             "trained_parameters": f"{learns} of {here} on these genes, of {whole} in all",
         }
 
-    def annotate(self, adata: AnnData) -> Answer:
-        """Probabilities by softmax, uncalibrated."""
+    def annotate(self, adata: AnnData, strength: float = 1.0) -> Answer:
+        """Probabilities by softmax, uncalibrated, of the encoder at a strength of what it learnt."""
         match = match_genes(adata.var_names, self.source.genes, least=LEAST_GENES)
-        z_ne = embed_cells(self.encoder, adata, match)
+        encoder = self.encoder
+        if strength != 1.0:
+            encoder = between(self.source.encoder, self.encoder, strength)
+        z_ne = embed_cells(encoder, adata, match)
         p_nt = torch.softmax(self.tuned.logits(z_ne).double(), dim=1).numpy()
         own = self.config.trains == "scratch"
         return Answer(p_nt=p_nt, z_nd=z_ne.numpy(), in_source_space=not own)

@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import annotators, datasets
+from benchmarks import annotators, datasets, metrics
 from benchmarks.annotation_cells import CONDITIONS, AnnotationCells
-from benchmarks.annotation_judge import ALPHA, abstention, judge
+from benchmarks.annotation_judge import ALPHA, abstention, judge, query_weights
 from benchmarks.annotators import Answer, Cells
 from benchmarks.annotators.tuned import ARMS, TunedArm
-from benchmarks.records import MetricValue
+from benchmarks.metrics.annotation import predictions
+from benchmarks.records import MetricValue, metric_value
 from benchmarks.resample import N_REPLICATES, bootstrap_weights
 from benchmarks.shared_types import SHARED
 from benchmarks.source_cells import HELD, KNOWN, STRENGTHS, forgotten, sample
@@ -52,7 +53,7 @@ class Annotate:
         if row.representation == SOURCE_KEY:
             config["source"] = identity(seen_for(row.train, row.test), PretrainConfig())
         if _keeps(row):
-            config["kept"] = {"strengths": STRENGTHS, "held": HELD, "known": KNOWN}
+            config["kept"] = {"strengths": STRENGTHS, "held": HELD, "known": KNOWN, "gain": True}
         return config
 
     def run(self, row: Row) -> Outcome:
@@ -72,12 +73,25 @@ class Annotate:
             if _keeps(row):
                 cells = sample(seen_for(*self.pair), PretrainConfig())
                 told |= forgotten(cells, arm.source, arm.encoder)
+                told |= self._gained(arm)
         ended = time.perf_counter()
         return Outcome(
             metrics=told, facts=facts,
             timings={"fit_s": fitted - started, "annotate_s": answered - fitted,
                      "judge_s": ended - answered},
         )  # fmt: skip
+
+    def _gained(self, arm: TunedArm) -> dict[str, MetricValue]:
+        """Macro-F1 on the cells that are asked of, along the strength, with the head as trained."""
+        query, names = self.cells.query, np.array(self.cells.lesson.types)
+        weights_bn = query_weights(query, self.pair[1])
+        told = {}
+        for s in STRENGTHS:
+            said_n = arm.annotate(query.adata, strength=s).p_nt.argmax(axis=1)
+            guessed = predictions(names[query.type_n].tolist(), names[said_n].tolist())
+            found = metrics.evaluate("typing", guessed, weights_bn, only=("macro_f1",))
+            told[f"macro_f1_at[{s:g}]"] = metric_value(found["macro_f1"])
+        return told
 
     def _strangers(
         self, name: str, arm: annotators.Annotator, held: Answer, known: Answer
