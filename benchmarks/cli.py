@@ -11,6 +11,7 @@ import tyro
 from tyro.conf import FlagCreatePairsOff, Positional, arg
 
 from benchmarks import datasets, joint_figure, joint_umap, readme, records, tables
+from benchmarks.annotation_outputs import annotation
 from benchmarks.datasets import commands
 from benchmarks.errors import FOLDER, write_errors
 from benchmarks.figures import write_figures
@@ -154,6 +155,7 @@ COMMANDS: Commands = {
     "tables": write_tables,
     "umap": umap,
     "errors": errors,
+    "annotation": annotation,
 }
 DATASETS: Commands = {
     "fetch": commands.fetch, "export": commands.export, "card": commands.show_cards,

@@ -20,7 +20,9 @@ from benchmarks.datasets import SourceUnavailable, load
 from benchmarks.datasets.cache import VARIABLE, user_folder
 
 # Helpers that assert: said before a test module imports them.
-pytest.register_assert_rewrite("tests.battery", "tests.embed.commands")
+pytest.register_assert_rewrite(
+    "tests.battery", "tests.embed.commands", "tests.scimilarity.tiny_classifier"
+)
 
 # A folder of cached files beside the repository, read after the user's own cache.
 BESIDE = Path(__file__).parents[2] / "shared" / "data" / "cache"

@@ -107,7 +107,7 @@ class TunedArm(Told):
         }
 
     def annotate(self, adata: AnnData, strength: float = 1.0) -> Answer:
-        """Probabilities by softmax, uncalibrated, of the encoder at a strength of what it learnt."""
+        """Probabilities by softmax, uncalibrated; ``strength``: of what the encoder learnt."""
         match = match_genes(adata.var_names, self.source.genes, least=LEAST_GENES)
         encoder = self.encoder
         if strength != 1.0:

@@ -65,16 +65,22 @@ def match_genes(
             f"{source}: the names look like mouse genes ({examples}); the model reads human ones: "
             "map them to human orthologues and give their symbols"
         )
+    symbols, ordered = (to_symbols(one).symbols.tolist() for one in (names, order))
     position: dict[str, int] = {}
     for i, name in enumerate(names):
         position.setdefault(str(name), i)
-    exact = {g: position[name] for g, name in enumerate(order) if name in position}
+    # A name that means another gene beside the names of its own list is no match.
+    exact = {
+        g: position[name]
+        for g, name in enumerate(order)
+        if name in position and symbols[position[name]] == ordered[g]
+    }
     taken = set(exact.values())
     by_symbol: dict[str, int] = {}
-    for i, symbol in enumerate(to_symbols(names).symbols.tolist()):
+    for i, symbol in enumerate(symbols):
         if i not in taken:
             by_symbol.setdefault(symbol, i)
-    for g, symbol in enumerate(to_symbols(order).symbols.tolist()):
+    for g, symbol in enumerate(ordered):
         if g not in exact and symbol in by_symbol:
             exact[g] = by_symbol.pop(symbol)
     if len(exact) < least:

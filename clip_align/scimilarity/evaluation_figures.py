@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-Colours = Mapping[str, tuple[float, ...]]
+Colours = Mapping[str, str]
 
 
 def confusion_figure(
@@ -94,7 +94,7 @@ def calibration_figure(arms: Sequence[Arm], type_n: np.ndarray) -> Figure:
     return figure
 
 
-def _curve(ax: Axes, arm: Arm, type_n: np.ndarray, colour: tuple[float, ...]) -> None:
+def _curve(ax: Axes, arm: Arm, type_n: np.ndarray, colour: str) -> None:
     found = reliability(arm.p_nt, type_n)
     there_b = found.count_b > 0
     x_b, y_b = found.confidence_b[there_b], found.accuracy_b[there_b]
@@ -110,4 +110,4 @@ def colours_of(names: Sequence[str]) -> Colours:
 
     n = len(names)
     kind = "colorblind" if n <= 10 else "tab20" if n <= 20 else "husl"
-    return dict(zip(names, sns.color_palette(kind, n), strict=True))
+    return dict(zip(names, sns.color_palette(kind, n).as_hex(), strict=True))

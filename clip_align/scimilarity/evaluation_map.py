@@ -66,13 +66,11 @@ def layout(z_ne: np.ndarray, *, seed: int) -> np.ndarray:
     return np.asarray(umap.fit_transform(z_ne), dtype=np.float64)
 
 
-def _panel(
-    ax: Axes, xy_n2: np.ndarray, colour_n: Sequence[tuple[float, ...]], rng: np.random.Generator
-) -> None:
+def _panel(ax: Axes, xy_n2: np.ndarray, colour_n: Sequence[str], rng: np.random.Generator) -> None:
     """Cells in an order of chance, so that no type hides another."""
     order_n = rng.permutation(len(xy_n2))
     ax.scatter(
-        *xy_n2[order_n].T, s=float(np.clip(16_000 / len(xy_n2), 6, 26)), lw=0, alpha=0.85,
+        xy_n2[order_n, 0], xy_n2[order_n, 1], s=float(np.clip(16_000 / len(xy_n2), 6, 26)), lw=0, alpha=0.85,
         c=[colour_n[i] for i in order_n],
     )  # fmt: skip
     ax.set_aspect("equal", adjustable="datalim")

@@ -21,6 +21,7 @@ from torch import nn
 
 from clip_align.scimilarity.heads.linear import LinearHead
 from representations.errors import InputError
+from representations.threads import one_blas_thread
 
 PENALTIES = (0.001, 0.01, 0.1, 1.0, 10.0, 100.0)  # inverse strengths
 UNSEEN = -20.0  # logit of a type that no known cell has
@@ -44,8 +45,9 @@ def best_of(
     held_n: np.ndarray,
 ) -> tuple[str, Any]:
     """Name and fit of the classifier with the best macro-F1 on held cells, the first of equals."""
-    fitted = {name: one.fit(known_ne, known_n) for name, one in tried.items()}
-    scores = {name: macro_f1(held_n, one.predict(held_ne)) for name, one in fitted.items()}
+    with one_blas_thread():  # products of a hundred columns: threads would wait for each other
+        fitted = {name: one.fit(known_ne, known_n) for name, one in tried.items()}
+        scores = {name: macro_f1(held_n, one.predict(held_ne)) for name, one in fitted.items()}
     best = max(scores, key=lambda name: scores[name])
     return best, fitted[best]
 

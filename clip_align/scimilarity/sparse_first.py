@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import scipy.sparse as sp
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from clip_align.scimilarity.network import Encoder
@@ -28,8 +28,9 @@ class SparseEncoder:
         first = encoder.first
         self.weight_gh = first.weight.detach().T.contiguous()
         self.bias_h = first.bias.detach()
-        _, _, *self.after = encoder.network[0]  # dropout and the linear layer itself are not asked
-        self.rest = list(encoder.network)[1:]
+        block, *rest = encoder.network
+        after = list(block.children())[2:]  # neither dropout nor the linear layer itself
+        self.rest: list[nn.Module] = [*after, *rest]
 
     @torch.inference_mode()
     def __call__(self, x_bg: sp.csr_matrix) -> Tensor:
@@ -42,6 +43,6 @@ class SparseEncoder:
             mode="sum",
         )
         hidden = hidden + self.bias_h
-        for layer in (*self.after, *self.rest):
+        for layer in self.rest:
             hidden = layer(hidden)
         return functional.normalize(hidden, dim=1)

@@ -141,7 +141,9 @@ def _rows(matrix: Any, start: int, stop: int, where: str) -> Any:
         part = matrix[start:stop]
         if sp.issparse(part):
             part.check_format(full_check=True)
+    except MemoryError:
+        raise
     except Exception as error:  # h5py and scipy raise many kinds for what is damaged
         reason = " ".join(str(error).split())[:160]
-        raise InputError(f"{where} cannot be read, the file is damaged ({reason})") from error
+        raise InputError(f"{where} is damaged ({reason}); get another copy of the file") from error
     return part

@@ -209,7 +209,7 @@ def test_batch_hard_is_nan_where_an_anchor_lacks_a_positive_or_a_negative() -> N
 
 
 @given(b=st.integers(4, 20), margin=st.floats(0.0, 2.0), seed=SEEDS)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_batch_hard_is_that_of_pytorch_metric_learning(b: int, margin: float, seed: int) -> None:
     z_be = unit(b, seed=seed)
     type_b = torch.from_numpy(np.random.default_rng(seed).integers(0, 3, b))

@@ -1,4 +1,4 @@
-"""A classifier of thirty genes and three types, made by hand, and cells that it may be asked of."""
+"""A classifier of thirty genes and three types, made by hand, and cells to ask it of."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import scipy.sparse as sp
 import torch
 from anndata import AnnData
 
+from clip_align.scimilarity.annotate import annotate
 from clip_align.scimilarity.calibration import softmax
 from clip_align.scimilarity.cells import embed_cells, match_genes
 from clip_align.scimilarity.classifier import Classifier
@@ -19,6 +21,7 @@ from clip_align.scimilarity.heads import heads
 from clip_align.scimilarity.network import Encoder, Layers
 from clip_align.scimilarity.run import save_classifier
 from representations.genes import gene_table
+from representations.keys import Obsm
 from tests.scimilarity.small import trained
 
 LAYERS = Layers(n_genes=30, hidden=(12,), latent=6)
@@ -29,6 +32,10 @@ TEMPERATURE = 2.0
 _KNOWN = [gene for gene, ensembl in sorted(gene_table().ensembl.items()) if ensembl]
 GENES = tuple(_KNOWN[: LAYERS.n_genes])
 OTHERS = tuple(_KNOWN[1000:1006])  # that the model does not have
+COLUMNS = [
+    "scimilarity_cell_type", "scimilarity_score", "scimilarity_best_cell_type",
+    "scimilarity_reason", "scimilarity_ontology_term_id", "scimilarity_ontology_label",
+]  # fmt: skip
 EMPTY = 5  # cells without counts of the model's genes: this one and the next
 
 
@@ -81,3 +88,18 @@ def broken_encoder() -> Classifier:
     encoder = trained(Encoder(LAYERS), 2).requires_grad_(False)
     encoder.first.weight[:] = torch.nan
     return replace(classifier(), encoder=encoder)
+
+
+def annotated(adata: AnnData | None = None, **options: float) -> AnnData:
+    adata = cells() if adata is None else adata
+    annotate(adata, classifier(), **options)
+    return adata
+
+
+def same(found: AnnData, expected: AnnData) -> None:
+    """Bit for bit."""
+    pd.testing.assert_frame_equal(
+        found.obs[COLUMNS], expected.obs[COLUMNS], check_exact=True, check_names=False
+    )
+    assert found.obsm[Obsm.SCIMILARITY].dtype == np.float32
+    assert found.obsm[Obsm.SCIMILARITY].tobytes() == expected.obsm[Obsm.SCIMILARITY].tobytes()

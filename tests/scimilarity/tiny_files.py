@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
+import runpy
+import sys
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -16,7 +17,6 @@ from clip_align.scimilarity.folder import SourceModel, save_source
 from clip_align.scimilarity.network import Layers
 from clip_align.scimilarity.train_file import AnnotationTraining
 from clip_align.scimilarity.tune import TuneConfig
-from representations.console import run_cli
 from representations.genes import gene_table
 from tests.scimilarity.small import decoder, encoder
 
@@ -65,19 +65,14 @@ def h5ad(path: Path, change: Callable[[AnnData], AnnData | None] = lambda adata:
     return path
 
 
-def script(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"scripts_{name}", SCRIPTS / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 def run(name: str, *args: object) -> int:
     """Exit code of a script, in this process."""
-    with pytest.raises(SystemExit) as done:
-        run_cli(lambda: script(name).main([str(arg) for arg in args]))
+    path = str(SCRIPTS / f"{name}.py")
+    with (
+        patch.object(sys, "argv", [path, *map(str, args)]),
+        pytest.raises(SystemExit) as done,
+    ):
+        runpy.run_path(path, run_name="__main__")
     return int(done.value.code or 0)
 
 
