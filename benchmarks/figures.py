@@ -7,7 +7,15 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
-from benchmarks import ablation_figure, cache_figure, joint_figure, joint_umap, plots, records
+from benchmarks import (
+    ablation_figure,
+    annotation_figure,
+    cache_figure,
+    joint_figure,
+    joint_umap,
+    plots,
+    records,
+)
 from benchmarks.tidy import tidy
 from representations.page import page
 
@@ -52,6 +60,16 @@ def write_figures(root: Path, folder: Path) -> list[Path]:
     if mined:
         picture = cache_figure.draw(tidy(mined))
         written.append(plots.save_png(picture, folder / "hard_negatives.png"))
+    annotated = records.load_all("annotation", root)
+    if annotated:
+        told = tidy(annotated)
+        pictures = {
+            "annotation": annotation_figure.arms(told),
+            "forgetting": annotation_figure.forgetting(told),
+        }
+        written += [
+            plots.save_png(drawn, folder / f"{name}.png") for name, drawn in pictures.items()
+        ]
     points = root / joint_umap.FILE
     if points.exists():
         written.append(plots.save_png(joint_figure.draw(points), folder / "joint_umap.png"))

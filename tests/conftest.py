@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 from anndata import AnnData
+from hypothesis import settings
 
 from benchmarks.datasets import SourceUnavailable, load
 from benchmarks.datasets.cache import VARIABLE, user_folder
@@ -23,6 +24,10 @@ from benchmarks.datasets.cache import VARIABLE, user_folder
 pytest.register_assert_rewrite(
     "tests.battery", "tests.embed.commands", "tests.scimilarity.tiny_classifier"
 )
+
+# Seconds are no law: a machine that is busy must not fail a property.
+settings.register_profile("project", deadline=None)
+settings.load_profile("project")
 
 # A folder of cached files beside the repository, read after the user's own cache.
 BESIDE = Path(__file__).parents[2] / "shared" / "data" / "cache"

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.datasets import vocabulary
@@ -61,7 +61,6 @@ def test_no_parent_is_implied_by_another() -> None:
         assert all(reached.count(parent) == 1 for parent in term.parents), term
 
 
-@settings(deadline=None)
 @given(TERMS)
 def test_ancestors_are_the_term_and_those_of_its_parents(term: str) -> None:
     parents = load_ontology()[term].parents
@@ -76,7 +75,6 @@ def test_related_is_reflexive_and_symmetric(a: str, b: str) -> None:
     assert related(a, b) == related(b, a) == bool({a, b} & common([a, b]))
 
 
-@settings(deadline=None)
 @given(SOME)
 def test_nearest_common_is_a_common_ancestor_with_none_below(terms: list[str]) -> None:
     found = nearest(*terms)
@@ -165,14 +163,12 @@ def graph():
     return nx.DiGraph((above, term.id) for term in terms for above in term.parents)
 
 
-@settings(deadline=None)
 @given(TERMS)
 def test_ancestors_are_those_of_networkx(term: str) -> None:
     nx = pytest.importorskip("networkx")
     assert ancestors(term) == nx.ancestors(graph(), term) | {term}
 
 
-@settings(deadline=None)
 @given(SOME)
 def test_nearest_common_is_the_narrowest_of_networkx(terms: list[str]) -> None:
     nx = pytest.importorskip("networkx")
