@@ -8,15 +8,16 @@ OUT ?= runs/benchmark
 PEERS := .venv-peers
 SUITES := cross_dataset representations validation quality query best hard_negatives
 
-.PHONY: help benchmark full test check fast tables setup clean peers lineage ablation
+.PHONY: help benchmark full test check fast tables setup clean peers lineage ablation annotation
 PROCESSES ?= 2
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make benchmark   set up, fetch the default data, run the quick cross-dataset suite"
 	@echo "make test        set up, check style and types, run the tests"
-	@echo "make full        every row of every suite but lineage and ablation, five seeds (speed: one), into results/"
+	@echo "make full        every row of every suite but lineage, ablation and annotation, five seeds (speed: one), into results/"
 	@echo "make ablation    the suite ablation, five seeds, PROCESSES (2) rows at a time"
+	@echo "make annotation  the suite annotation with CellTypist: trains three small source models first"
 	@echo "make lineage     the suite lineage with CellRank and Palantir, in an environment of its own"
 	@echo "make tables      tables and figures from the committed records"
 
@@ -40,6 +41,9 @@ peers: $(PEERS)/.ready
 
 lineage: $(PEERS)/.ready
 	$(PEERS)/bin/python -m benchmarks run lineage --profile full
+
+annotation: $(PEERS)/.ready
+	$(PEERS)/bin/python -m benchmarks run annotation --profile full
 
 benchmark: $(STAMP)
 	$(BIN)/python -m benchmarks run cross_dataset --profile quick --out $(OUT)
