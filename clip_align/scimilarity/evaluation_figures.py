@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Colours = Mapping[str, str]
+FEW = 10  # cells of a bin below which its share is mostly chance
 
 
 def confusion_figure(
@@ -89,19 +90,21 @@ def calibration_figure(arms: Sequence[Arm], type_n: np.ndarray) -> Figure:
             *upper.get_legend_handles_labels(), loc="outside right center", frameon=False,
             fontsize=9.5, labelcolor=INK,
         )  # fmt: skip
-        note = f"{len(type_n):,} cells in {BINS} bins; a larger mark is of more cells"
+        note = (
+            f"{len(type_n):,} cells in {BINS} bins; a larger mark is of more cells, a bin of fewer "
+            f"than {FEW} is left out of the line"
+        )
         headed(figure, "Whether confidence is what it says", note)
     return figure
 
 
 def _curve(ax: Axes, arm: Arm, type_n: np.ndarray, colour: str) -> None:
     found = reliability(arm.p_nt, type_n)
-    there_b = found.count_b > 0
-    x_b, y_b = found.confidence_b[there_b], found.accuracy_b[there_b]
-    share_b = found.count_b[there_b] / len(type_n)
+    x_b, y_b, many_b = found.confidence_b, found.accuracy_b, found.count_b >= FEW
     name = f"{arm.name}  (ECE {found.error:.3f})"
-    ax.plot(x_b, y_b, color=colour, lw=1.8, label=name)
-    ax.scatter(x_b, y_b, s=20 + 260 * share_b, color=[colour], edgecolors="white", zorder=3)
+    ax.plot(x_b[many_b], y_b[many_b], color=colour, lw=1.8, label=name)
+    size_b = 20 + 260 * found.count_b / len(type_n)
+    ax.scatter(x_b, y_b, s=size_b, color=colour, edgecolors="white", zorder=3)
 
 
 def colours_of(names: Sequence[str]) -> Colours:

@@ -69,11 +69,9 @@ def layout(z_ne: np.ndarray, *, seed: int) -> np.ndarray:
 def _panel(ax: Axes, xy_n2: np.ndarray, colour_n: Sequence[str], rng: np.random.Generator) -> None:
     """Cells in an order of chance, so that no type hides another."""
     order_n = rng.permutation(len(xy_n2))
-    ax.scatter(
-        xy_n2[order_n, 0], xy_n2[order_n, 1], s=float(np.clip(16_000 / len(xy_n2), 6, 26)), lw=0, alpha=0.85,
-        c=[colour_n[i] for i in order_n],
-    )  # fmt: skip
-    ax.set_aspect("equal", adjustable="datalim")
+    x_n, y_n = xy_n2[order_n].T
+    size = float(np.clip(16_000 / len(xy_n2), 6, 26))
+    ax.scatter(x_n, y_n, s=size, lw=0, alpha=0.85, c=[colour_n[i] for i in order_n])
     ax.set(xticks=[], yticks=[], facecolor=PAPER)
     for side in ax.spines.values():
         side.set_visible(False)
