@@ -29,7 +29,7 @@ class Cells:
         return len(self.type_n)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Lesson:
     """Cells to learn from, cells to choose settings on, and what else is known.
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from functools import lru_cache
 from typing import Any, Literal, Protocol, Self
 
 import numpy as np
@@ -44,14 +45,20 @@ class OnPca:
 
     def fit(self, lesson: Lesson) -> Self:
         """Fit on the known cells alone."""
-        n = min(COMPONENTS, len(lesson.known) // 4)
-        config = PcaConfig(n_components=n, preprocess=PreprocessConfig())
-        self.pca = Pca(config).fit(lesson.known.adata)
+        self.pca = _components(lesson)
         return self
 
     def __call__(self, adata: AnnData) -> np.ndarray:
         """Coordinates ``(n, d)``."""
         return self.pca.transform(adata, statistics=self.statistics)
+
+
+@lru_cache(maxsize=1)
+def _components(lesson: Lesson) -> Pca:
+    """Fitted once for the classifiers of a lesson."""
+    n = min(COMPONENTS, len(lesson.known) // 4)
+    pca = Pca(PcaConfig(n_components=n, preprocess=PreprocessConfig()))
+    return pca.fit(lesson.known.adata)
 
 
 @dataclass(kw_only=True)

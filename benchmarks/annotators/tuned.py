@@ -8,12 +8,13 @@ rate on held cells. The head has the same budget in every arm. Adapters must pas
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, replace
-from functools import partial
+from dataclasses import asdict, dataclass, replace
+from functools import lru_cache, partial
 from typing import Any, Literal, Self
 
 import torch
 from anndata import AnnData
+from sklearn.pipeline import Pipeline
 
 from benchmarks.annotators.base import Answer, Cells, Lesson, Told, annotators
 from benchmarks.source_models import LEAST_GENES
@@ -22,7 +23,14 @@ from clip_align.scimilarity.forgetting import between
 from clip_align.scimilarity.gates import Sanity, examine
 from clip_align.scimilarity.lora import LoraSettings, n_trained
 from clip_align.scimilarity.network import Decoder, Encoder
-from clip_align.scimilarity.tune import Labelled, Trains, TuneConfig, Tuned, tune
+from clip_align.scimilarity.tune import (
+    Labelled,
+    Trains,
+    TuneConfig,
+    Tuned,
+    best_probe,
+    tune,
+)
 from representations.errors import InputError
 
 Budget = Literal["default", "tuned"]
@@ -60,6 +68,37 @@ def config_of(
     )  # fmt: skip
 
 
+@dataclass(frozen=True, kw_only=True)
+class Desk:
+    """What all arms of a lesson start from: the source model on its genes, cells, the probe."""
+
+    match: GeneMatch
+    encoder: Encoder
+    decoder: Decoder
+    known: Labelled
+    held: Labelled
+    probe: Pipeline
+
+    def tune(self, config: TuneConfig) -> Tuned:
+        """Train one arm."""
+        return tune(
+            self.encoder, self.decoder, self.known, self.held, config, probe=self.probe
+        )  # fmt: skip
+
+
+@lru_cache(maxsize=1)
+def prepared(lesson: Lesson) -> Desk:
+    """Made once for the arms of a lesson."""
+    source = lesson.source()
+    match = match_genes(lesson.known.adata.var_names, source.genes, least=LEAST_GENES)
+    known, held = (_labelled(part, match, lesson) for part in (lesson.known, lesson.held))
+    encoder = source.encoder.on_genes(match.columns)
+    return Desk(
+        match=match, encoder=encoder, decoder=source.decoder.on_genes(match.columns),
+        known=known, held=held, probe=best_probe(encoder, known, held),
+    )  # fmt: skip
+
+
 class TunedArm(Told):
     """An arm of the comparison."""
 
@@ -77,20 +116,15 @@ class TunedArm(Told):
 
     def fit(self, lesson: Lesson) -> Self:
         """Train with every rate and keep the best on held cells; gates are asked of adapters."""
-        self.source = lesson.source()
-        match = match_genes(lesson.known.adata.var_names, self.source.genes, least=LEAST_GENES)
-        known, held = (_labelled(part, match, lesson) for part in (lesson.known, lesson.held))
-        encoder = self.source.encoder.on_genes(match.columns)
-        decoder = self.source.decoder.on_genes(match.columns)
-        train = partial(_train, encoder, decoder, known, held)
+        self.source, desk = lesson.source(), prepared(lesson)
         base = replace(self.config, seed=lesson.seed)
-        tuned = [train(replace(base, learning_rate=rate)) for rate in self.rates]
+        tuned = [desk.tune(replace(base, learning_rate=rate)) for rate in self.rates]
         self.tuned = max(tuned, key=_rank)
-        self.encoder = self.tuned.among(self.source.encoder, match.columns)
-        self._tell(match, encoder)
+        self.encoder = self.tuned.among(self.source.encoder, desk.match.columns)
+        self._tell(desk.match, desk.encoder)
         if self.config.trains == "adapters":
-            baseline = train(replace(self.tuned.config, trains="head"))
-            self.sanity = examine(encoder, self.tuned, baseline, known, held)
+            baseline = desk.tune(replace(self.tuned.config, trains="head"))
+            self.sanity = examine(desk.encoder, self.tuned, baseline, desk.known, desk.held)
             self.sanity.require()
             self.told["gates"] = f"{len(self.sanity.gates)} passed"
         return self
@@ -116,12 +150,6 @@ class TunedArm(Told):
         p_nt = torch.softmax(self.tuned.logits(z_ne).double(), dim=1).numpy()
         own = self.config.trains == "scratch"
         return Answer(p_nt=p_nt, z_nd=z_ne.numpy(), in_source_space=not own)
-
-
-def _train(
-    encoder: Encoder, decoder: Decoder, known: Labelled, held: Labelled, config: TuneConfig
-) -> Tuned:
-    return tune(encoder, decoder, known, held, config)
 
 
 def _rank(tuned: Tuned) -> tuple[float, float]:

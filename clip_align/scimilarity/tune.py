@@ -119,12 +119,19 @@ class Tuned:
 
 
 def tune(
-    encoder: Encoder, decoder: Decoder, known: Labelled, held: Labelled, config: TuneConfig
+    encoder: Encoder,
+    decoder: Decoder,
+    known: Labelled,
+    held: Labelled,
+    config: TuneConfig,
+    *,
+    probe: Pipeline | None = None,
 ) -> Tuned:
     """Train a classifier; the epoch with the best macro-F1 of held-out cells is kept.
 
     ``encoder`` and ``decoder`` read and write the genes of ``known`` and stay as they are.
-    Repeatable for a seed and a number of threads.
+    Repeatable for a seed and a number of threads. ``probe`` is what a head starts at where the
+    settings say so: that of :func:`best_probe`, which is found where it is not given.
 
     Raises
     ------
@@ -135,7 +142,7 @@ def tune(
     with seeded(config.seed):
         head = heads.get(config.head)(encoder.layers.latent, len(known.types))
         if config.head_start == "probe":
-            start_at(head, _probe(encoder, known, held))
+            start_at(head, probe or best_probe(encoder, known, held))
         tuning = _Tuning(_start(encoder, config), head, decoder, known, config)
         history: list[dict[str, float]] = []
         best, best_epoch, kept = (-1.0, 0.0), -1, copy.deepcopy(tuning.learned())
@@ -151,14 +158,14 @@ def tune(
     )  # fmt: skip
 
 
-def _probe(encoder: Encoder, known: Labelled, held: Labelled) -> Pipeline:
-    """The best logistic regression of frozen embeddings."""
+def best_probe(encoder: Encoder, known: Labelled, held: Labelled) -> Pipeline:
+    """The best logistic regression of the embeddings, as an encoder gives them before tuning."""
     cells = [
         array for part in (known, held)
         for array in (embed(encoder, part.x_nk).numpy(), part.type_n.numpy())
     ]  # fmt: skip
-    _, probe = best_of(logistic_regressions(), *cells)
-    return probe
+    _, best = best_of(logistic_regressions(), *cells)
+    return best
 
 
 def _check(config: TuneConfig) -> None:
