@@ -54,6 +54,7 @@ class AnnotationCells:
             types=types,
             seed=self.seed,
             source=lambda: source_model(seen_for(self.train, self.test)),
+            genes=None if self.train == self.test else tuple(_load(self.test).var_names),
         )
 
     @cached_property

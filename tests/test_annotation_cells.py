@@ -7,6 +7,7 @@ import pytest
 
 from benchmarks import annotation_cells, source_models
 from benchmarks.annotation_cells import UNKNOWN, AnnotationCells
+from benchmarks.annotators.on_features import OnPca
 from benchmarks.datasets.vocabulary import terms_of
 from benchmarks.shared_types import LEFT_OUT, SHARED, test_types, train_types
 from benchmarks.source_models import ATLAS, seen_for
@@ -64,6 +65,9 @@ def test_across_data_sets_the_shared_types_are_asked(teaseq, pbmc10k_cite):
     labels = set(cells.query.adata.obs[Obs.CELL_TYPE].astype(str))
     assert not labels & {"undefined", "monocytes", "Treg", "CD4 T", "CD8 T"}
     assert "Platelets" in cells.lesson.types  # may be answered, and is wrong
+    components = OnPca().fit(cells.lesson)  # of genes that both measure
+    assert set(components.pca.preprocessor.genes_h) <= set(pbmc10k_cite.var_names)
+    assert components(cells.query.adata[:5]).shape == (5, 100)
 
 
 @pytest.mark.parametrize("pair", sorted(SHARED))

@@ -57,7 +57,7 @@ class OnPca:
 def _components(lesson: Lesson) -> Pca:
     """Fitted once for the classifiers of a lesson."""
     n = min(COMPONENTS, len(lesson.known) // 4)
-    pca = Pca(PcaConfig(n_components=n, preprocess=PreprocessConfig()))
+    pca = Pca(PcaConfig(n_components=n, preprocess=PreprocessConfig(genes=lesson.genes)))
     return pca.fit(lesson.known.adata)
 
 
