@@ -11,7 +11,6 @@ from functools import lru_cache
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from benchmarks.annotation_judge import share
 from benchmarks.records import MetricValue
@@ -19,6 +18,7 @@ from benchmarks.resample import bootstrap_weights
 from benchmarks.source_models import atlas
 from benchmarks.timing import exactly
 from clip_align.scimilarity.atlas import Atlas
+from clip_align.scimilarity.cells import embed_rows
 from clip_align.scimilarity.folder import SourceModel
 from clip_align.scimilarity.forgetting import (
     between,
@@ -27,7 +27,7 @@ from clip_align.scimilarity.forgetting import (
     neighbours_agree,
     recalls,
 )
-from clip_align.scimilarity.network import Encoder, embed
+from clip_align.scimilarity.network import Decoder, Encoder
 from clip_align.scimilarity.pretrain import PretrainConfig, hold_out
 
 HELD, KNOWN = 1200, 2500
@@ -69,8 +69,10 @@ def forgotten(cells: Sample, source: SourceModel, tuned: Encoder) -> dict[str, M
     ``source_accuracy``: neighbours of the same type; ``forgotten``: that of the source model less
     that, on the same cells; ``worst_loss``: the most that one type loses; then drift.
     """
+    columns_k = torch.from_numpy(cells.held.genes_k)
+    none, all_ = (one.on_genes(columns_k) for one in (source.encoder, tuned))
     views = {
-        s: _view(cells, source, between(source.encoder, tuned, s)) if s else _first(cells, source)
+        s: _view(cells, source, between(none, all_, s)) if s else _first(cells, source)
         for s in STRENGTHS
     }
     type_n, first = cells.held.type_n.numpy(), views[0.0]
@@ -96,7 +98,7 @@ def forgotten(cells: Sample, source: SourceModel, tuned: Encoder) -> dict[str, M
 
 @lru_cache(maxsize=1)
 def _first(cells: Sample, source: SourceModel) -> _View:
-    return _view(cells, source, source.encoder)
+    return _view(cells, source, source.encoder.on_genes(torch.from_numpy(cells.held.genes_k)))
 
 
 def _at(strength: float, found: Mapping[str, MetricValue]) -> dict[str, MetricValue]:
@@ -109,9 +111,9 @@ def _cosine(one: _View, other: _View) -> float:
 
 @torch.no_grad()
 def _view(cells: Sample, source: SourceModel, encoder: Encoder) -> _View:
-    columns_k = torch.from_numpy(cells.held.genes_k)
-    part, decoder = encoder.on_genes(columns_k), source.decoder.on_genes(columns_k)
-    held_ne, known_ke = (_embedded(part, atlas_) for atlas_ in (cells.held, cells.known))
+    """``encoder`` reads the genes of the sample."""
+    decoder = _decoder(source, tuple(cells.held.genes_k.tolist()))
+    held_ne, known_ke = (embed_rows(encoder, part.x_nk) for part in (cells.held, cells.known))
     errors = [
         cells.held.squared_errors(rows, cells.held.cells(rows), decoder(held_ne[rows]))
         for rows in torch.arange(len(cells.held)).split(512)
@@ -122,6 +124,6 @@ def _view(cells: Sample, source: SourceModel, encoder: Encoder) -> _View:
     return _View(held_ne=held_ne.numpy(), agree_n=agree_n, error_n=torch.cat(errors).numpy())
 
 
-def _embedded(encoder: Encoder, cells: Atlas) -> Tensor:
-    rows = torch.arange(len(cells)).split(1024)
-    return torch.cat([embed(encoder, cells.cells(some)) for some in rows])
+@lru_cache(maxsize=1)
+def _decoder(source: SourceModel, genes: tuple[int, ...]) -> Decoder:
+    return source.decoder.on_genes(torch.tensor(genes))

@@ -134,13 +134,15 @@ def test_adapters_pass_gates_and_a_closed_one_fails_the_fit(lesson, fitted, monk
         annotators.create("lora_ce").fit(lesson)
 
 
-def test_strength_0_is_the_source_model(fitted):
+def test_along_the_strength_from_the_source_model_to_the_arm(fitted):
     arm, asked = fitted["lora_ce"], cells(30, 3)
-    none = arm.annotate(asked.adata, strength=0.0).z_nd
     frozen = OnSource()
     frozen.source = arm.source
-    np.testing.assert_allclose(none, frozen(asked.adata), atol=1e-6)
-    assert not np.allclose(arm.annotate(asked.adata).z_nd, none, atol=1e-4)
+    none, half, all_ = arm.along(asked.adata, (0.0, 0.5, 1.0))
+    head_on_frozen = torch.softmax(arm.tuned.logits(torch.from_numpy(frozen(asked.adata))), dim=1)
+    np.testing.assert_allclose(none, head_on_frozen.numpy(), atol=1e-6)
+    np.testing.assert_allclose(all_, arm.annotate(asked.adata).p_nt, atol=1e-6)
+    assert not np.allclose(half, all_, atol=1e-5)
 
 
 def test_components_are_fewer_where_cells_are(lesson):

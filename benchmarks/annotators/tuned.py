@@ -7,18 +7,27 @@ rate on held cells. The head has the same budget in every arm. Adapters must pas
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache, partial
 from typing import Any, Literal, Self
 
+import numpy as np
 import torch
 from anndata import AnnData
 from sklearn.pipeline import Pipeline
+from torch import Tensor
 
 from benchmarks.annotators.base import Answer, Cells, Lesson, Told, annotators
 from benchmarks.source_models import LEAST_GENES
-from clip_align.scimilarity.cells import GeneMatch, embed_cells, expression, match_genes, tensor
+from clip_align.scimilarity.cells import (
+    GeneMatch,
+    embed_cells,
+    embed_rows,
+    expression,
+    match_genes,
+    tensor,
+)
 from clip_align.scimilarity.forgetting import between
 from clip_align.scimilarity.gates import Sanity, examine
 from clip_align.scimilarity.lora import LoraSettings, n_trained
@@ -140,16 +149,24 @@ class TunedArm(Told):
             "trained_parameters": f"{learns} of {here} on these genes, of {whole} in all",
         }
 
-    def annotate(self, adata: AnnData, strength: float = 1.0) -> Answer:
-        """Probabilities by softmax, uncalibrated; ``strength``: of what the encoder learnt."""
+    def annotate(self, adata: AnnData) -> Answer:
+        """Probabilities by softmax, uncalibrated."""
         match = match_genes(adata.var_names, self.source.genes, least=LEAST_GENES)
-        encoder = self.encoder
-        if strength != 1.0:
-            encoder = between(self.source.encoder, self.encoder, strength)
-        z_ne = embed_cells(encoder, adata, match)
-        p_nt = torch.softmax(self.tuned.logits(z_ne).double(), dim=1).numpy()
+        z_ne = embed_cells(self.encoder, adata, match)
         own = self.config.trains == "scratch"
-        return Answer(p_nt=p_nt, z_nd=z_ne.numpy(), in_source_space=not own)
+        return Answer(p_nt=self._said(z_ne), z_nd=z_ne.numpy(), in_source_space=not own)
+
+    def along(self, adata: AnnData, strengths: Sequence[float]) -> Iterator[np.ndarray]:
+        """Probabilities ``(n, t)`` at each strength of what was learnt; one head for all."""
+        match = match_genes(adata.var_names, self.source.genes, least=LEAST_GENES)
+        x_nk, columns_k = expression(adata, match), match.columns
+        none, all_ = (one.on_genes(columns_k) for one in (self.source.encoder, self.encoder))
+        for strength in strengths:
+            yield self._said(embed_rows(between(none, all_, strength), x_nk))
+
+    def _said(self, z_ne: Tensor) -> np.ndarray:
+        p_nt: np.ndarray = torch.softmax(self.tuned.logits(z_ne).double(), dim=1).numpy()
+        return p_nt
 
 
 def _rank(tuned: Tuned) -> tuple[float, float]:

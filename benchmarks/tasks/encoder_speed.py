@@ -64,6 +64,7 @@ class EncoderSpeed(WithinDataset):
 
     def run(self, row: Row) -> Outcome:
         """Time all sides in turn; then annotate a long file in a process of its own."""
+        del row
         cells = _cells(self.name, self.seed)
         encoder = _encoder(self.seed)
         with threadpool_limits(PROTOCOL.threads):

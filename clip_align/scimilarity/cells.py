@@ -12,7 +12,7 @@ import numpy as np
 import scipy.sparse as sp
 import torch
 from anndata import AnnData
-from torch import Tensor
+from torch import Tensor, nn
 
 from clip_align.scimilarity.network import Encoder, embed
 from representations.errors import InputError
@@ -108,15 +108,13 @@ def expression(adata: AnnData, match: GeneMatch) -> sp.csr_matrix:
     return log_normalise(sp.csr_matrix(counts(adata)[:, match.cells_k]))
 
 
-def embed_cells(
-    encoder: Encoder, adata: AnnData, match: GeneMatch, batch_size: int = 1024
-) -> Tensor:
-    """Embeddings ``(n, e)`` of cells by an encoder over the whole gene order.
+def embed_cells(encoder: Encoder, adata: AnnData, match: GeneMatch) -> Tensor:
+    """Embeddings ``(n, e)`` of cells by an encoder over the whole gene order."""
+    return embed_rows(encoder.on_genes(match.columns), expression(adata, match))
 
-    Cells become dense a batch at a time.
-    """
-    x_nk = expression(adata, match)
-    encoder = encoder.on_genes(match.columns)
+
+def embed_rows(encoder: nn.Module, x_nk: sp.csr_matrix, batch_size: int = 1024) -> Tensor:
+    """Embeddings ``(n, e)`` of sparse rows, which become dense a batch at a time."""
     rows = range(0, max(1, x_nk.shape[0]), batch_size)
     return torch.cat([embed(encoder, tensor(x_nk[i : i + batch_size])) for i in rows])
 

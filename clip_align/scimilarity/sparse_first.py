@@ -1,7 +1,8 @@
 """The encoder for cells that come one by one: its first layer reads the genes that are there.
 
-A cell expresses one gene in twenty or so; a dense first layer reads all of its weights for it, which
-is most of the time that a single cell takes. In batches of hundreds the dense layer is the faster.
+A cell expresses one gene in twenty or so; a dense first layer reads all of its weights for it,
+which is most of the time that a single cell takes. In batches of hundreds the dense layer is
+the faster.
 
 Shapes: ``b`` cells, ``g`` genes, ``h`` width of the first layer, ``e`` embedding dimensions.
 """

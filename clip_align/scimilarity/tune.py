@@ -12,6 +12,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Literal, cast
 
@@ -27,6 +28,7 @@ from clip_align.scimilarity.heads import heads
 from clip_align.scimilarity.lora import LoraSettings, add_adapters, merged
 from clip_align.scimilarity.network import Decoder, Encoder, embed, keep_statistics
 from clip_align.scimilarity.probe import best_of, logistic_regressions, macro_f1, start_at
+from clip_align.scimilarity.remembered import Remembered, remembering
 from clip_align.scimilarity.triplet import MARGIN, semi_hard
 from clip_align.seeding import seeded
 from representations.errors import InputError
@@ -146,11 +148,12 @@ def tune(
         tuning = _Tuning(_start(encoder, config), head, decoder, known, config)
         history: list[dict[str, float]] = []
         best, best_epoch, kept = (-1.0, 0.0), -1, copy.deepcopy(tuning.learned())
-        for epoch in range(config.epochs):
-            history.append({"train/loss": tuning.epoch(), **tuning.judge(held)})
-            rank = (history[-1]["held/macro_f1"], -history[-1]["held/cross_entropy"])
-            if rank > best:
-                best, kept, best_epoch = rank, copy.deepcopy(tuning.learned()), epoch
+        with tuning.remembering():
+            for epoch in range(config.epochs):
+                history.append({"train/loss": tuning.epoch(), **tuning.judge(held)})
+                rank = (history[-1]["held/macro_f1"], -history[-1]["held/cross_entropy"])
+                if rank > best:
+                    best, kept, best_epoch = rank, copy.deepcopy(tuning.learned()), epoch
     tuning.restore(kept)
     return Tuned(
         encoder=tuning.encoder.eval(), head=head.eval(), types=known.types, config=config,
@@ -216,6 +219,7 @@ class _Tuning:
         # An encoder that does not learn gives the same embeddings in every epoch.
         self.z_ne = None if learns else embed(encoder, known.x_nk)
         self.steps = 0
+        self.memory: Remembered | None = None
         self.order = torch.Generator().manual_seed(config.seed)
         self.mining = torch.Generator().manual_seed(config.seed + 1)
 
@@ -235,6 +239,16 @@ class _Tuning:
     def _keeps_statistics(self) -> bool:
         return self.config.trains in ("head", "adapters")
 
+    @contextmanager
+    def remembering(self) -> Iterator[None]:
+        """Inside, what a frozen first layer makes of the cells is computed once if it can be."""
+        if self.config.trains != "adapters" or self.config.dropout:
+            yield
+            return
+        with remembering(self.encoder, self.known.x_nk) as self.memory:
+            yield
+        self.memory = None
+
     def epoch(self) -> float:
         """Every cell once; returns the mean loss."""
         self.head.train()
@@ -252,6 +266,8 @@ class _Tuning:
 
     def _step(self, index_b: Tensor) -> float:
         config, x_bk = self.config, self.known.x_nk[index_b]
+        if self.memory is not None:
+            self.memory.rows = index_b
         z_be = self.encoder(x_bk) if self.z_ne is None else self.z_ne[index_b]
         type_b = self.known.type_n[index_b]
         loss = functional.cross_entropy(self.head(z_be), type_b, weight=self.weight_t)

@@ -209,7 +209,7 @@ def test_a_match_that_finds_all_is_the_model_itself() -> None:
 
 
 def test_a_retired_name_beside_its_successor_is_another_gene():
-    """NAA38 was LSM8 while LSMD1 was its own name: the list, not the word, says which gene it is."""
+    """NAA38 was LSM8 while LSMD1 was its own name: the list says which gene it is."""
     match = match_genes(["LSMD1", "NAA38", "CD4"], ["CD4", "LSM8", "NAA38"], least=1)
     assert match.model_k.tolist() == [0, 1, 2]
     assert match.cells_k.tolist() == [2, 1, 0]

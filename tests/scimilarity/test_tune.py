@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
@@ -9,10 +10,13 @@ import pytest
 import torch
 from sklearn.linear_model import LogisticRegression
 
+from clip_align.scimilarity import tune as module
 from clip_align.scimilarity.gates import statistics_digest
 from clip_align.scimilarity.heads import heads
+from clip_align.scimilarity.lora import LoraSettings
 from clip_align.scimilarity.network import embed
 from clip_align.scimilarity.probe import best_of, logistic, logistic_regressions, start_at
+from clip_align.scimilarity.remembered import Remembered
 from clip_align.scimilarity.tune import Labelled, TuneConfig, tune
 from clip_align.seeding import seeded
 from representations.errors import InputError
@@ -71,6 +75,30 @@ def test_every_head_has_the_same_budget_and_start():
     for tuned in found[1:]:
         for name, x in tuned.head.state_dict().items():
             assert torch.allclose(x, first[name], atol=1e-9)
+
+
+def test_what_the_first_layer_remembers_changes_nothing(monkeypatch):
+    """With and without: the same training, up to the order of sums."""
+    _, quick = run(FEW)
+
+    @contextmanager
+    def forgetful(encoder, x_nk):
+        yield None
+
+    monkeypatch.setattr(module, "remembering", forgetful)
+    _, slow = run(FEW)
+    x_nk = labelled().x_nk
+    assert torch.allclose(quick.embed(x_nk), slow.embed(x_nk), atol=1e-4)
+    assert not any(isinstance(part, Remembered) for part in quick.encoder.modules())
+
+
+@pytest.mark.parametrize(
+    "change", [{"dropout": 0.2}, {"lora": LoraSettings(targets=("network.2",))}]
+)
+def test_nothing_is_remembered_where_the_first_layer_has_no_say(change):
+    """With dropout cells differ from pass to pass; without an adapter there is nothing to add."""
+    _, tuned = run(replace(FEW, **change))
+    assert tuned.steps == 3 * 8
 
 
 @pytest.mark.parametrize("extra", ["triplet_weight", "reconstruction_weight"])
