@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 from tqdm.auto import tqdm
 
 from benchmarks import annotators, datasets
@@ -26,6 +25,7 @@ from clip_align.scimilarity.evaluation_folder import check_evaluation, write_eva
 from clip_align.scimilarity.folder import SourceModel
 from clip_align.scimilarity.network import embed
 from clip_align.scimilarity.speed import BATCHES, NOTE, ms_per_cell
+from clip_align.scimilarity.speed import Answer as Timed
 from representations.errors import InputError
 
 FOLDER = Path("annotation")
@@ -78,7 +78,7 @@ def write_annotation(
     cells.check()
     asked = _Asked(cells)
     bar = tqdm(made.items(), desc="arms")
-    found = [asked.arm(name, one.fit(cells.lesson)) for name, one in bar]
+    found = asked.arms({name: one.fit(cells.lesson) for name, one in bar})
     adapted = [arm for arm in found if arm.sanity is not None]
     maps: dict[str, Any] = {}
     if adapted:
@@ -100,26 +100,29 @@ class _Asked:
         """Embeddings ``(n, e)`` before anything is tuned."""
         return embed_cells(self.source.encoder, self.adata, self.match).numpy()
 
-    def arm(self, name: str, one: Annotator) -> Arm:
-        """What a fitted annotator says, how long it takes, what the decoder makes of it."""
+    def arms(self, fitted: Mapping[str, Annotator]) -> list[Arm]:
+        """What each says, how long it takes, what the decoder makes of it."""
+        timed = {name: _on_encoder(one, self.match) for name, one in fitted.items()}
+        x_nk = tensor(expression(self.adata[: max(BATCHES)], self.match))
+        ms = ms_per_cell({name: one for name, one in timed.items() if one is not None}, x_nk)
+        return [self._arm(name, one, *ms.get(name, (None, None))) for name, one in fitted.items()]
+
+    def _arm(self, name: str, one: Annotator, ms_1: float | None, ms_256: float | None) -> Arm:
         answer = one.annotate(self.adata)
-        error_n = ms = None
+        error_n = None
         if answer.in_source_space and answer.z_nd is not None:
             error_n = reconstruction_errors(
                 self.source.decoder, answer.z_nd, self.adata, self.match
             )  # fmt: skip
-        if (timed := _on_encoder(one, self.match)) is not None:
-            some = self.adata[: max(BATCHES)]
-            ms = ms_per_cell(timed, tensor(expression(some, self.match)))
         sanity = one.sanity if isinstance(one, TunedArm) else None
         return Arm(
             name=name, p_nt=answer.p_nt, z_ne=answer.z_nd, error_n=error_n,
-            ms_at_1=ms and ms[0], ms_at_256=ms and ms[1],
+            ms_at_1=ms_1, ms_at_256=ms_256,
             sanity=None if sanity is None else sanity.document(),
         )  # fmt: skip
 
 
-def _on_encoder(one: Annotator, match: GeneMatch) -> Callable[[Tensor], object] | None:
+def _on_encoder(one: Annotator, match: GeneMatch) -> Timed | None:
     """From dense expression to probabilities, of an arm on the source encoder."""
     if isinstance(one, TunedArm):
         tuned, adapted = one.tuned, one.encoder.on_genes(match.columns)

@@ -86,7 +86,8 @@ def evaluate_file(
             error_n = reconstruction_errors(model.decoder, z_ne, asked.adata, asked.match)
             about.append(drift(before_ne, z_ne))
             say(about[-1])
-    ms_at_1, ms_at_256 = ms_per_cell(*_timed(classifier, asked))
+    answer, x_nk = _timed(classifier, asked)
+    ms_at_1, ms_at_256 = ms_per_cell({"run": answer}, x_nk)["run"]
     arm = Arm(
         name=run.resolve().name, p_nt=classifier.probabilities(z_ne), z_ne=z_ne,
         ms_at_1=ms_at_1, ms_at_256=ms_at_256, error_n=error_n, sanity=sanity,

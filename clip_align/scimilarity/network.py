@@ -97,11 +97,15 @@ class Decoder(nn.Module):
         """The layer that writes genes."""
         return cast(nn.Linear, self.network[-1])
 
-    def forward(self, z_be: Tensor) -> Tensor:
-        """Expression of each row."""
-        for layer in self.network:
+    def forward(self, z_be: Tensor, genes_j: Tensor | None = None) -> Tensor:
+        """Expression of each row, of some genes by their position where they are given."""
+        *hidden, last = self.network
+        for layer in hidden:
             z_be = layer(z_be)
-        return z_be
+        if genes_j is None:
+            x_bg: Tensor = last(z_be)
+            return x_bg
+        return functional.linear(z_be, self.last.weight[genes_j], self.last.bias[genes_j])
 
     def on_genes(self, columns_k: Tensor) -> Decoder:
         """A copy that writes these genes alone."""

@@ -41,7 +41,7 @@ def remembering(encoder: nn.Module, x_nk: Tensor) -> Iterator[Remembered | None]
     """
     first = next((part for part in encoder.modules() if isinstance(part, LoraLayer)), None)
     layer = None if first is None else first.base_layer
-    if first is None or getattr(layer, "in_features", None) != x_nk.shape[1]:
+    if first is None or layer is None or layer.in_features != x_nk.shape[1]:
         yield None
         return
     first.base_layer = Remembered(layer, x_nk)

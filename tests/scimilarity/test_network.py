@@ -199,3 +199,10 @@ def test_embed_puts_back_the_mode_of_every_part() -> None:
     assert [p.training for p in part.modules()] == modes
     part(expression())
     assert all(torch.equal(before[name], now) for name, now in statistics(part).items())
+
+
+def test_a_decoder_writes_some_genes_as_among_all() -> None:
+    module = decoder()
+    z_be = torch.nn.functional.normalize(torch.randn(4, LAYERS.latent))
+    some_j = torch.tensor([3, 0, 2])
+    assert torch.allclose(module(z_be, some_j), module(z_be)[:, some_j], atol=1e-6)

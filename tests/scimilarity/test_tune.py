@@ -10,7 +10,7 @@ import pytest
 import torch
 from sklearn.linear_model import LogisticRegression
 
-from clip_align.scimilarity import tune as module
+from clip_align.scimilarity import tuning as module
 from clip_align.scimilarity.gates import statistics_digest
 from clip_align.scimilarity.heads import heads
 from clip_align.scimilarity.lora import LoraSettings
@@ -114,6 +114,17 @@ def test_a_frozen_encoder_has_no_use_for_losses_of_embeddings():
     _, more = run(replace(FEW, trains="head", triplet_weight=1.0, reconstruction_weight=1.0))
     z_ne = plain.embed(labelled().x_nk)
     assert torch.equal(plain.logits(z_ne), more.logits(z_ne))
+
+
+def test_reconstruction_of_drawn_genes_is_that_of_all_where_all_are_drawn():
+    """As many as there are, or more: the same; fewer: another estimate."""
+    every, most, few = (
+        run(replace(FEW, reconstruction_weight=1.0, reconstruction_genes=n))[1]
+        for n in (GENES, 10 * GENES, 5)
+    )
+    x_nk = labelled().x_nk
+    assert torch.equal(every.embed(x_nk), most.embed(x_nk))
+    assert not torch.allclose(every.embed(x_nk), few.embed(x_nk), atol=1e-6)
 
 
 def test_class_weights_raise_the_rare():
