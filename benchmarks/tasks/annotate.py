@@ -106,7 +106,9 @@ class Annotate:
         for label in np.unique(labels_n).tolist():
             rows = np.flatnonzero(labels_n == label)
             some = Cells(adata=adata[rows], type_n=np.full(len(rows), -1))
-            weights_bn = bootstrap_weights(adata.obs_names[rows].tolist(), dataset=name)
+            weights_bn = bootstrap_weights(
+                adata.obs_names[rows].tolist(), dataset=name, strata=[label] * len(rows)
+            )
             few = Answer(
                 p_nt=answer.p_nt[rows], z_nd=None if answer.z_nd is None else answer.z_nd[rows]
             )
