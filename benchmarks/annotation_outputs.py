@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from benchmarks.annotators import Annotator
 from benchmarks.annotators.on_features import OnFeatures, OnSource
 from benchmarks.annotators.tuned import ARMS as OF_ENCODER
 from benchmarks.annotators.tuned import TunedArm
+from benchmarks.attribution_outputs import write_attribution
 from benchmarks.commit import git_commit
 from benchmarks.source_models import LEAST_GENES
 from clip_align.scimilarity.cell_losses import reconstruction_errors
@@ -63,6 +65,8 @@ def write_annotation(
 ) -> list[Path]:
     """Fit every arm on the split of the suite, write the evaluation; returns the paths.
 
+    The genes by which the first adapted arm names each type come with it where captum is installed.
+
     Raises
     ------
     InputError
@@ -83,10 +87,14 @@ def write_annotation(
     maps: dict[str, Any] = {}
     if adapted:
         maps = {"before": asked.frozen(), "after": adapted[0].z_ne, "after_name": adapted[0].name}
-    return write_evaluation(
+    written = write_evaluation(
         folder, found, cells.query.type_n, cells.lesson.types, **maps,
         title=f"Annotation: {train} to {test}", about=_about(cells, asked.source), overwrite=True,
     )  # fmt: skip
+    explained = made[adapted[0].name] if adapted else None
+    if isinstance(explained, TunedArm) and find_spec("captum"):
+        written += write_attribution(folder, explained, cells)
+    return written
 
 
 class _Asked:

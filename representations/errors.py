@@ -24,4 +24,4 @@ def naming(source: str | Path) -> Iterator[None]:
     try:
         yield
     except InputError as error:
-        raise InputError(f"{source}: {error}") from error
+        raise type(error)(f"{source}: {error}") from error  # a kind of its own stays that

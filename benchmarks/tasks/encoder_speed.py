@@ -31,6 +31,7 @@ from clip_align.scimilarity.lora import LoraSettings, add_adapters, merged
 from clip_align.scimilarity.network import Encoder, Layers, embed
 from clip_align.scimilarity.sparse_first import SparseEncoder
 from clip_align.seeding import seeded
+from representations.threads import torch_threads
 
 ONE, MANY = 1, 256
 
@@ -67,8 +68,7 @@ class EncoderSpeed(WithinDataset):
         del row
         cells = _cells(self.name, self.seed)
         encoder = _encoder(self.seed)
-        with threadpool_limits(PROTOCOL.threads):
-            torch.set_num_threads(PROTOCOL.threads)
+        with threadpool_limits(PROTOCOL.threads), torch_threads(PROTOCOL.threads):
             found = _timed(encoder, cells)
         streamed = annotated(self.name, encoder, n_cells=PROTOCOL.streamed, seed=self.seed)
         return Outcome(metrics=found | _of_stream(streamed), timings={}, facts=facts())

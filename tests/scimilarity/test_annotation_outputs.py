@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from anndata import AnnData
 
-from benchmarks import annotation_judge, annotation_outputs, cli
+from benchmarks import annotation_judge, annotation_outputs, attribution_outputs, cli
 from benchmarks.annotators import Cells, Lesson, on_features, tuned
 from clip_align.scimilarity import evaluation_folder
 from clip_align.scimilarity.folder import load_source
@@ -45,7 +45,7 @@ def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     source(tmp_path / "model")
     monkeypatch.setattr(annotation_outputs, "AnnotationCells", Split)
-    for module in (annotation_outputs, annotation_judge, on_features, tuned):
+    for module in (annotation_outputs, annotation_judge, attribution_outputs, on_features, tuned):
         monkeypatch.setattr(module, "LEAST_GENES", 20)
     monkeypatch.setattr(evaluation_folder, "umap_figure", lambda spaces, *_: picture(spaces))
     return tmp_path
