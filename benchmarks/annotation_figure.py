@@ -10,6 +10,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from benchmarks.annotation_table import LEAD
 from clip_align.analysis.style import FAINT, INK, bare, framed, headed
@@ -83,7 +84,9 @@ def _point(ax: Axes, row: pd.Series, y: float) -> None:
 def _titled(train: str, test: str, part: pd.DataFrame) -> str:
     a, b = (name.partition("@")[0] for name in (train, test))
     name = a if a == b else f"{a} → {b}"
-    return f"{name}\n{int(part['n'].min()):,} cells a seed, {int(part['seeds'].max())} seeds"
+    seeds = int(part["seeds"].max())
+    told = f"{seeds} seed" + "s" * (seeds > 1)
+    return f"{name}\n{int(part['n'].min()):,} cells a seed, {told}"
 
 
 def _legend(figure: Figure) -> None:
@@ -106,8 +109,10 @@ def forgetting(table: pd.DataFrame) -> Figure:
             for arm in LINES:
                 _path(ax, part[part["model"] == arm], palette[arm], arm)
             ax.axvline(0, color=FAINT, lw=0.8, ls=(0, (4, 3)))
-            ax.set_title(_titled(train, test, part), loc="left", size=10, color=INK)
-            ax.set_xlabel("source cells whose neighbours no longer agree", size=9)
+            asked = part[part["metric"].str.startswith(f"{AT}[")]
+            ax.set_title(_titled(train, test, asked), loc="left", size=10, color=INK)
+            ax.set_xlabel("source cells lost, in percent", size=9)
+            ax.xaxis.set_major_locator(MaxNLocator(5))
             bare(ax, grid="y")
         panels[0].set_ylabel("macro-F1 on the target", size=9)
         handles, labels = panels[0].get_legend_handles_labels()
@@ -117,7 +122,7 @@ def forgetting(table: pd.DataFrame) -> Figure:
         headed(
             figure, "What a gain on the target costs the source model",
             "Along the strength of what was learnt, 0 (hollow) to 1 in quarters, the head as "
-            "trained. Means over seeds; right is worse. Chosen settings (`budget=tuned`).",
+            "trained. Lost: the nearest known source cells no longer agree on the type (of 1,200).",
         )  # fmt: skip
     return figure
 
@@ -127,7 +132,7 @@ def _path(ax: Axes, rows: pd.DataFrame, colour: object, arm: str) -> None:
     strengths = sorted(float(m[len(AT) + 1 : -1]) for m in value if m.startswith(AT))
     if not strengths:
         return
-    x = [value[f"{LOST}[{s:g}]"] for s in strengths]
+    x = [100 * value[f"{LOST}[{s:g}]"] for s in strengths]
     y = [value[f"{AT}[{s:g}]"] for s in strengths]
     ax.plot(x, y, "-o", color=colour, lw=1.8, ms=4.5, label=arm)
     ax.plot(x[0], y[0], "o", color=colour, ms=6, mfc="white", zorder=3)
