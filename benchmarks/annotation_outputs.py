@@ -29,6 +29,7 @@ from clip_align.scimilarity.network import embed
 from clip_align.scimilarity.speed import BATCHES, NOTE, ms_per_cell
 from clip_align.scimilarity.speed import Answer as Timed
 from representations.errors import InputError
+from representations.threads import one_blas_thread, one_thread
 
 FOLDER = Path("annotation")
 ARMS = (
@@ -81,8 +82,9 @@ def write_annotation(
     cells = AnnotationCells(train, test, seed)
     cells.check()
     asked = _Asked(cells)
-    bar = tqdm(made.items(), desc="arms")
-    found = asked.arms({name: one.fit(cells.lesson) for name, one in bar})
+    with one_thread(), one_blas_thread():  # as the rows of the suite
+        fitted = {name: one.fit(cells.lesson) for name, one in tqdm(made.items(), desc="arms")}
+    found = asked.arms(fitted)
     adapted = [arm for arm in found if arm.sanity is not None]
     maps: dict[str, Any] = {}
     if adapted:
