@@ -82,7 +82,8 @@ def _in_file(file: h5py.File, source: str) -> Cells:
     obs, layers = file["obs"], file.get("layers", {})
     names = read_elem(obs[text(obs.attrs["_index"])])
     raw = None
-    if "X" in file.get("raw", {}):
+    kept = file.get("raw")  # an absent one is stored too, as a data set of nothing
+    if isinstance(kept, h5py.Group) and "X" in kept:
         raw = Raw(X=_matrix(file["raw/X"]), var=read_elem(file["raw/var"]))
     return Cells(
         source=source, obs_names=pd.Index(names).astype(str),

@@ -121,6 +121,19 @@ def test_a_file_with_nothing_but_counts_and_names(run: Path, tmp_path: Path) -> 
     same(ad.read_h5ad(tmp_path / "out.h5ad"), annotated())
 
 
+def test_a_file_that_says_it_has_no_raw_counts(run: Path, tmp_path: Path) -> None:
+    """anndata stores an absent raw as a data set of nothing."""
+    cells().write_h5ad(tmp_path / "query.h5ad")
+    with h5py.File(tmp_path / "query.h5ad", "r+") as file:
+        if "raw" in file:
+            del file["raw"]
+        file["raw"] = h5py.Empty("f4")
+        file["raw"].attrs.update({"encoding-type": "null", "encoding-version": "0.1.0"})
+    annotate_file(run, tmp_path / "query.h5ad", tmp_path / "out.csv")
+    table = pd.read_csv(tmp_path / "out.csv", index_col=0, keep_default_na=False)
+    assert len(table) == cells().n_obs
+
+
 @pytest.mark.filterwarnings("ignore::anndata.OldFormatWarning")
 def test_a_file_from_before_anndata_0_7(run: Path, tmp_path: Path) -> None:
     write_old(cells(), tmp_path / "old.h5ad")
