@@ -17,11 +17,10 @@ from clip_align.scimilarity.cell_losses import (
     triplet_losses,
 )
 from clip_align.scimilarity.cells import match_genes
+from clip_align.scimilarity.classifier import ALPHA
 from clip_align.scimilarity.conformal import Conformal
 
-ALPHA = 0.1
 PAIRED = ("accuracy", "balanced_accuracy", "macro_f1")
-NONE = "none of them"
 
 
 def judge(
@@ -45,7 +44,8 @@ def judge(
     found |= metrics.evaluate("probabilities", probable, weights_bn)
     told = {name: metric_value(one, keep_replicates=name in PAIRED) for name, one in found.items()}
     told |= _per_class(guessed.true_n == guessed.predicted_n, names[query.type_n], weights_bn)
-    told |= abstention(answer, query, lesson, held=held, known=known, weights_bn=weights_bn)
+    thresholds = calibrated(lesson, held, known)
+    told |= abstention(answer, query, thresholds, weights_bn)
     return told | _of_embedding(answer, query, lesson, weights_bn)
 
 
@@ -77,15 +77,14 @@ def share(true_n: np.ndarray, weights_bn: np.ndarray) -> MetricValue:
 
 
 def abstention(
-    answer: Answer, query: Cells, lesson: Lesson, *, held: Answer, known: Answer,
-    weights_bn: np.ndarray,
-) -> dict[str, MetricValue]:  # fmt: skip
-    """What "unknown" costs and saves at a coverage of 1 - ``ALPHA``, calibrated on held cells.
+    answer: Answer, query: Cells, thresholds: Conformal, weights_bn: np.ndarray
+) -> dict[str, MetricValue]:
+    """What "unknown" costs and saves, at the coverage that thresholds were calibrated for.
 
     ``coverage``: typical, and the true type in the set. ``named``: given one type. ``wrong_name``:
     given a wrong one, of all cells.
     """
-    verdict = calibrated(lesson, held, known).apply(answer.p_nt, answer.z_nd)
+    verdict = thresholds.apply(answer.p_nt, answer.z_nd)
     there_n = query.type_n >= 0
     covered_n = verdict.typical_n & there_n
     covered_n &= verdict.set_nt[np.arange(len(query)), np.where(there_n, query.type_n, 0)]
@@ -98,7 +97,7 @@ def abstention(
 
 
 def calibrated(lesson: Lesson, held: Answer, known: Answer) -> Conformal:
-    """Thresholds by held cells."""
+    """Thresholds by held cells, for a coverage of 1 - ``ALPHA``."""
     return Conformal.fit(
         held.p_nt, lesson.held.type_n, held.z_nd, known.z_nd, alpha=ALPHA,
         rng=np.random.default_rng(lesson.seed),

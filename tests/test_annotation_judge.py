@@ -9,7 +9,7 @@ from anndata import AnnData
 from sklearn.metrics import f1_score, precision_score, recall_score, top_k_accuracy_score
 
 from benchmarks import metrics
-from benchmarks.annotation_judge import ALPHA, abstention, judge, query_weights
+from benchmarks.annotation_judge import ALPHA, abstention, calibrated, judge, query_weights
 from benchmarks.annotators import Answer, Cells, Lesson
 from benchmarks.metrics.annotation import predictions
 from benchmarks.metrics.probabilities import Probable
@@ -81,7 +81,7 @@ def test_strangers_far_away_are_unknown(run):
     strangers = Cells(adata=strangers.adata, type_n=np.full(60, -1))
     far = Answer(p_nt=answer.p_nt, z_nd=answer.z_nd * 0 + 5)
     weights_bn = query_weights(strangers, "x")
-    found = abstention(far, strangers, lesson, held=held, known=known, weights_bn=weights_bn)
+    found = abstention(far, strangers, calibrated(lesson, held, known), weights_bn)
     assert found["named"].value == 0
     assert found["atypical"].value == 1
     assert "coverage" not in found

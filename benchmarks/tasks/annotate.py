@@ -10,7 +10,7 @@ import numpy as np
 
 from benchmarks import annotators, datasets, metrics
 from benchmarks.annotation_cells import CONDITIONS, AnnotationCells
-from benchmarks.annotation_judge import ALPHA, abstention, judge, query_weights
+from benchmarks.annotation_judge import abstention, calibrated, judge, query_weights
 from benchmarks.annotators import Answer, Cells
 from benchmarks.annotators.tuned import ARMS, TunedArm
 from benchmarks.metrics.annotation import predictions
@@ -21,6 +21,7 @@ from benchmarks.source_cells import HELD, KNOWN, STRENGTHS, forgotten, sample
 from benchmarks.source_models import identity, seen_for
 from benchmarks.suites import Row
 from benchmarks.tasks import Outcome, tasks
+from clip_align.scimilarity.classifier import ALPHA
 from clip_align.scimilarity.pretrain import PretrainConfig
 from representations.keys import Obs
 from representations.threads import one_blas_thread, one_thread
@@ -111,7 +112,7 @@ class Annotate:
         """Share of each population that is called unknown."""
         adata, lesson, told = datasets.load(name), self.cells.lesson, {}
         labels_n = adata.obs[Obs.CELL_TYPE].astype(str).to_numpy()
-        answer = arm.annotate(adata)
+        answer, thresholds = arm.annotate(adata), calibrated(lesson, held, known)
         for label in np.unique(labels_n).tolist():
             rows = np.flatnonzero(labels_n == label)
             some = Cells(adata=adata[rows], type_n=np.full(len(rows), -1))
@@ -121,9 +122,7 @@ class Annotate:
             few = Answer(
                 p_nt=answer.p_nt[rows], z_nd=None if answer.z_nd is None else answer.z_nd[rows]
             )
-            found = abstention(
-                few, some, lesson, held=held, known=known, weights_bn=weights_bn
-            )  # fmt: skip
+            found = abstention(few, some, thresholds, weights_bn)
             named = found["named"]
             told[f"unknown[{label}]"] = named.model_copy(
                 update={"value": 1 - named.value, "low": 1 - named.high, "high": 1 - named.low}

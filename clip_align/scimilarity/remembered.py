@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from peft.tuners.lora import LoraLayer
@@ -39,11 +40,11 @@ def remembering(encoder: nn.Module, x_nk: Tensor) -> Iterator[Remembered | None]
     None where it has no adapter. Only for cells that reach the layer as they are: without dropout
     before it.
     """
-    first = next((part for part in encoder.modules() if isinstance(part, LoraLayer)), None)
-    layer = None if first is None else first.base_layer
-    if first is None or layer is None or layer.in_features != x_nk.shape[1]:
+    first: Any = encoder.first  # of the encoder below, which peft's model passes on
+    if not isinstance(first, LoraLayer):
         yield None
         return
+    layer = first.base_layer
     first.base_layer = Remembered(layer, x_nk)
     try:
         yield first.base_layer

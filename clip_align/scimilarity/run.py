@@ -106,7 +106,8 @@ def load_classifier(folder: str | Path) -> Classifier:
     genes = tuple(_text(folder / GENES).split())
     if len(genes) != config.layers.n_genes:
         raise InputError(
-            f"{folder / GENES}: {len(genes)} genes, but {CONFIG} says {config.layers.n_genes}"
+            f"{folder / GENES}: {len(genes)} genes, but {CONFIG} says {config.layers.n_genes}; "
+            "train the run again"
         )
     path = folder / MODEL
     try:

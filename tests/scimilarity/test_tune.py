@@ -15,7 +15,13 @@ from clip_align.scimilarity.gates import statistics_digest
 from clip_align.scimilarity.heads import heads
 from clip_align.scimilarity.lora import LoraSettings
 from clip_align.scimilarity.network import embed
-from clip_align.scimilarity.probe import best_of, logistic, logistic_regressions, start_at
+from clip_align.scimilarity.probe import (
+    best_of,
+    logistic,
+    logistic_regressions,
+    macro_f1,
+    start_at,
+)
 from clip_align.scimilarity.remembered import Remembered
 from clip_align.scimilarity.tune import Labelled, TuneConfig, tune
 from clip_align.seeding import seeded
@@ -95,10 +101,16 @@ def test_what_the_first_layer_remembers_changes_nothing(monkeypatch):
 @pytest.mark.parametrize(
     "change", [{"dropout": 0.2}, {"lora": LoraSettings(targets=("network.2",))}]
 )
-def test_nothing_is_remembered_where_the_first_layer_has_no_say(change):
+def test_nothing_is_remembered_where_the_first_layer_has_no_say(change, monkeypatch):
     """With dropout cells differ from pass to pass; without an adapter there is nothing to add."""
-    _, tuned = run(replace(FEW, **change))
-    assert tuned.steps == 3 * 8
+
+    def refused(*args):
+        raise AssertionError("remembered")
+
+    monkeypatch.setattr(Remembered, "__init__", refused)
+    run(replace(FEW, **change))
+    with pytest.raises(AssertionError, match="remembered"):
+        run(FEW)
 
 
 @pytest.mark.parametrize("extra", ["triplet_weight", "reconstruction_weight"])
@@ -186,10 +198,12 @@ def test_the_probe_is_the_best_on_held_cells_and_scikit_learns():
     name, best = best_of(logistic_regressions(), *parts)
     assert isinstance(best.steps[-1][1], LogisticRegression)
     scores = {
-        n: (one.fit(*parts[:2]).predict(parts[2]) == parts[3]).mean()
+        n: macro_f1(parts[3], one.fit(*parts[:2]).predict(parts[2]))
         for n, one in logistic_regressions().items()
     }
-    assert name in scores
+    assert len(set(scores.values())) > 1
+    assert name == max(scores, key=lambda n: scores[n])
+    assert macro_f1(parts[3], best.predict(parts[2])) == max(scores.values())
 
 
 def test_a_probe_is_for_the_linear_head():
