@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from pathlib import Path
@@ -64,7 +65,10 @@ class Local:
         from joblib import Parallel, delayed, parallel_config
         from joblib.externals.loky.process_executor import TerminatedWorkerError
 
-        with parallel_config(backend="loky", inner_max_num_threads=1):
+        with parallel_config(backend="loky", inner_max_num_threads=1), warnings.catch_warnings():
+            # loky says so when it replaces a process that has grown; it does so in the thread
+            # that hands out results, and where warnings are errors nothing would come any more.
+            warnings.filterwarnings("ignore", "A worker stopped while some jobs", UserWarning)
             pool = Parallel(
                 n_jobs=processes, return_as="generator_unordered", batch_size=1,
                 pre_dispatch=processes,

@@ -46,6 +46,22 @@ def test_a_process_that_ends_is_one_line(name, tmp_path):
 
 
 @pytest.mark.slow
+def test_a_process_that_has_grown_is_replaced_without_a_word():
+    def grow(job):  # by value: the processes import no test
+        import sys
+        import time
+
+        if not hasattr(sys, "_kept"):
+            sys._kept = []
+        elif not sys._kept:
+            sys._kept.append(b"1" * 320_000_000)
+            time.sleep(1.1)  # loky looks once a second
+        return job
+
+    assert sorted(Local().map(grow, range(8), 2)) == list(range(8))
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in launchers.names() if name != "serial"])
 def test_a_suite_gives_the_records_of_one_process(name, tmp_path, teaseq):
     row = Row(task="ablation", train="teaseq", test="teaseq", representation="none", model="chance")
