@@ -4,46 +4,70 @@ A cell expresses one gene in twenty or so; a dense first layer reads all of its 
 which is most of the time that a single cell takes. In batches of hundreds the dense layer is
 the faster.
 
-Shapes: ``b`` cells, ``g`` genes, ``h`` width of the first layer, ``e`` embedding dimensions.
+Shapes: ``b`` cells, ``g`` genes, ``m`` of them that a cell expresses, ``p`` parts of those, ``h``
+width of the first layer, ``e`` embedding dimensions.
 """
 
 from __future__ import annotations
 
+from itertools import pairwise
+from typing import Final, cast
+
+import numpy as np
 import scipy.sparse as sp
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.utils.fusion import fuse_linear_bn_eval
 
 from clip_align.scimilarity.network import Encoder
+
+PARTS: Final = 4  # of a cell's genes, which threads sum side by side
 
 
 class SparseEncoder:
     """An encoder in evaluation mode, with the weights of its first layer a gene a row.
 
-    Embeds as the encoder does, up to rounding; takes the memory of its first layer once more.
+    Embeds as the encoder does, up to rounding: each BatchNorm is part of the layer before it.
+    Takes the memory of the encoder once more.
     """
 
     def __init__(self, encoder: Encoder) -> None:
         if encoder.training:
             raise ValueError("the encoder is in training mode; call eval() first")
-        first = encoder.first
-        self.weight_gh = first.weight.detach().T.contiguous()
-        self.bias_h = first.bias.detach()
-        block, *rest = encoder.network
-        after = list(block.children())[2:]  # neither dropout nor the linear layer itself
-        self.rest: list[nn.Module] = [*after, *rest]
+        *blocks, _ = encoder.network
+        last = cast(nn.Linear, encoder.network[-1])
+        (first, first_slope), *others = (_folded(cast(nn.Sequential, block)) for block in blocks)
+        # A gene's row is about a page of memory; numpy asks for large pages, torch does not.
+        self.weight_gh = torch.from_numpy(np.ascontiguousarray(first.weight.detach().numpy().T))
+        self.bias_h, self.slope = first.bias.detach(), first_slope
+        self.others = [(layer.weight.detach(), layer.bias.detach(), a) for layer, a in others]
+        self.last = last.weight.detach(), last.bias.detach()
+        self.parts_p = torch.arange(PARTS, dtype=torch.int32)
 
     @torch.inference_mode()
     def __call__(self, x_bg: sp.csr_matrix) -> Tensor:
         """Embeddings ``(b, e)`` of log-normalised expression over all genes of the encoder."""
-        hidden = functional.embedding_bag(
-            torch.from_numpy(x_bg.indices),
-            self.weight_gh,
-            torch.from_numpy(x_bg.indptr[:-1]),
-            per_sample_weights=torch.from_numpy(x_bg.data),
-            mode="sum",
+        genes_m, x_m = torch.from_numpy(x_bg.indices), torch.from_numpy(x_bg.data)
+        ends = x_bg.indptr.tolist()
+        return torch.stack([self._one(genes_m[i:j], x_m[i:j]) for i, j in pairwise(ends)])
+
+    def _one(self, genes_m: Tensor, x_m: Tensor) -> Tensor:
+        """Vectors and plain functions: of a single cell, what a module's call costs is seen."""
+        starts_p = self.parts_p * len(genes_m) // PARTS
+        parts_ph = functional.embedding_bag(
+            genes_m, self.weight_gh, starts_p, per_sample_weights=x_m, mode="sum"
         )
-        hidden = hidden + self.bias_h
-        for layer in self.rest:
-            hidden = layer(hidden)
-        return functional.normalize(hidden, dim=1)
+        hidden = functional.prelu(parts_ph.sum(0).add_(self.bias_h), self.slope)
+        for weight, bias, slope in self.others:
+            hidden = functional.prelu(torch.addmv(bias, weight, hidden), slope)
+        weight, bias = self.last
+        z_e = torch.addmv(bias, weight, hidden)
+        return z_e.div_(z_e.norm())
+
+
+def _folded(block: nn.Sequential) -> tuple[nn.Linear, Tensor]:
+    """Linear layer and BatchNorm of a block as one layer, and the slope of its PReLU."""
+    linear, norm, activation = list(block.children())[-3:]  # dropout is before them
+    layer = fuse_linear_bn_eval(cast(nn.Linear, linear), cast(nn.BatchNorm1d, norm))
+    return layer, cast(nn.PReLU, activation).weight.detach()
