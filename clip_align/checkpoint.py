@@ -6,22 +6,19 @@ TensorBoard events. ``config.json`` is written last: a folder without it is not 
 
 from __future__ import annotations
 
-import importlib.metadata
 import json
-from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 import numpy as np
 import torch
-from pydantic import TypeAdapter, ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor
 
 from clip_align.config import TrainConfig
+from clip_align.documents import CONFIG, line, read_document, versions
 from clip_align.gating import GateReference
 from clip_align.markers import ancestry
 from clip_align.models import DiffMapProteinCLIP, models
@@ -30,12 +27,10 @@ from clip_align.seeding import seeded
 from representations.errors import InputError
 from representations.io import atomic_write, explained_disk_errors
 
-CONFIG, PANEL, MODEL, METRICS = "config.json", "panel.json", "model.safetensors", "metrics.json"
+PANEL, MODEL, METRICS = "panel.json", "model.safetensors", "metrics.json"
 REPRESENTATION = "representation"
 PROTOTYPES = "type_prototypes"
 GATE_LEVELS, GATE_PROFILES = "gate_levels", "gate_profiles"
-VERSIONED = ("clip_align", "torch", "scanpy", "anndata", "faiss-cpu", "numpy", "scikit-learn")
-T = TypeVar("T")
 
 
 class Saves(Protocol):
@@ -100,15 +95,6 @@ def type_prototypes(
     return tuple(names), unit_te.astype(np.float32)
 
 
-def versions() -> dict[str, str]:
-    """Versions of the packages that decide a result, as far as they are known."""
-    known = {}
-    for name in VERSIONED:
-        with suppress(importlib.metadata.PackageNotFoundError):  # faiss has other names in conda
-            known[name] = importlib.metadata.version(name)
-    return known
-
-
 def save_run(folder: str | Path, run: Run, representation: Saves, metrics: dict[str, Any]) -> None:
     """Write a run folder; each file is replaced in one step.
 
@@ -149,8 +135,8 @@ def load_run(folder: str | Path) -> Run:
         Naming the file that is missing, damaged or does not fit the others.
     """
     folder = Path(folder)
-    config = _read(folder / CONFIG, _RunConfig)
-    panel = _read(folder / PANEL, RunPanel)
+    config = read_document(folder / CONFIG, _RunConfig)
+    panel = read_document(folder / PANEL, RunPanel)
     if len(panel.markers) != config.marker_dim:
         raise InputError(
             f"{folder / PANEL}: {len(panel.markers)} markers, but {CONFIG} says {config.marker_dim}"
@@ -161,7 +147,7 @@ def load_run(folder: str | Path) -> Run:
             ancestry_mk = ancestry(panel.markers, panel.nodes)
             model = kind(config.cell_dim, config.marker_dim, config.train.model, ancestry_mk)
     except (InputError, RuntimeError, MemoryError) as error:
-        raise InputError(f"{folder / CONFIG}: {_line(error)}") from error
+        raise InputError(f"{folder / CONFIG}: {line(error)}") from error
     shape = (len(panel.types), config.train.model.out_dim)
     prototypes_te, gates = _load_weights(folder / MODEL, model, shape)
     return Run(
@@ -187,7 +173,7 @@ def _load_weights(
         raise InputError(f"{path}: missing; the run is incomplete, train it again") from error
     except (OSError, SafetensorError, KeyError, RuntimeError) as error:
         raise InputError(
-            f"{path}: damaged, or not the weights of this run ({_line(error)}); train it again"
+            f"{path}: damaged, or not the weights of this run ({line(error)}); train it again"
         ) from error
     if prototypes_te.shape != shape:
         raise InputError(f"{path}: prototypes of shape {prototypes_te.shape}, expected {shape}")
@@ -202,37 +188,3 @@ def _gates(tensors: dict[str, Tensor], marker_dim: int) -> GateReference | None:
     if levels_m2.shape != (marker_dim, 2) or profile_rm.shape[1:] != (marker_dim,):
         raise KeyError(f"{GATE_LEVELS} are not of {marker_dim} markers")
     return GateReference(levels_m2=levels_m2, profile_rm=profile_rm)
-
-
-def _read(path: Path, kind: type[T]) -> T:
-    """A JSON file as the dataclass ``kind``: every key known, every value of its type."""
-    try:
-        given = json.loads(path.read_text(encoding="utf-8"))
-        value = TypeAdapter(kind).validate_python(given)
-    except FileNotFoundError as error:
-        raise InputError(
-            f"{path}: missing; name the folder of a finished run (it holds {CONFIG})"
-        ) from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "content"
-        raise InputError(f"{path}: not of this version ({where}: {first['msg']})") from error
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: damaged ({_line(error)}); train the run again") from error
-    if strangers := list(_strangers(given, TypeAdapter(kind).dump_python(value))):
-        raise InputError(f"{path}: not of this version (unknown key {strangers[0]})")
-    return value
-
-
-def _strangers(given: Any, known: Any, at: str = "") -> Iterator[str]:
-    """Keys that reading has dropped, as dotted paths."""
-    if isinstance(given, dict) and isinstance(known, dict):
-        for key, value in given.items():
-            if key not in known:
-                yield f"{at}{key}"
-            else:
-                yield from _strangers(value, known[key], f"{at}{key}.")
-
-
-def _line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:200] or type(error).__name__

@@ -14,7 +14,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from clip_align import projector
-from clip_align.checkpoint import CONFIG, METRICS, MODEL, PANEL, REPRESENTATION
+from clip_align.checkpoint import METRICS, MODEL, PANEL, REPRESENTATION
+from clip_align.documents import CONFIG
 from clip_align.monitor import CONTROL
 from representations.errors import InputError
 from representations.io import explained_disk_errors

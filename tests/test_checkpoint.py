@@ -13,9 +13,8 @@ import pytest
 import torch
 from anndata import AnnData
 
-from clip_align import checkpoint
+from clip_align import checkpoint, documents
 from clip_align.checkpoint import (
-    CONFIG,
     METRICS,
     MODEL,
     PANEL,
@@ -27,6 +26,7 @@ from clip_align.checkpoint import (
     type_prototypes,
 )
 from clip_align.config import TrainConfig
+from clip_align.documents import CONFIG
 from clip_align.embed import embed_file
 from clip_align.models import DiffMapProteinCLIP, ModelConfig
 from clip_align.pairs import UNLABELLED
@@ -116,7 +116,7 @@ def test_a_run_folder_holds_data_only(folder: Path) -> None:
     for path in folder.rglob("*.safetensors"):
         assert not path.read_bytes().startswith((b"PK", b"\x80"))  # a zip or a pickle
     config = json.loads((folder / CONFIG).read_text())
-    assert config["versions"].keys() <= set(checkpoint.VERSIONED)
+    assert config["versions"].keys() <= set(documents.VERSIONED)
     assert config["versions"]["torch"] == torch.__version__
 
 

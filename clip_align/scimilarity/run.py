@@ -11,15 +11,14 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
-from pydantic import TypeAdapter, ValidationError
 from safetensors.torch import load_file, save
 from torch import Tensor
 
-from clip_align.checkpoint import versions
+from clip_align.documents import CONFIG, line, read_document, versions
 from clip_align.scimilarity.classifier import Classifier
 from clip_align.scimilarity.conformal import Conformal
 from clip_align.scimilarity.heads import heads
@@ -28,10 +27,10 @@ from clip_align.seeding import seeded
 from representations.errors import InputError
 from representations.io import atomic_write, explained_disk_errors
 
-CONFIG, MODEL, GENES = "config.json", "model.safetensors", "gene_order.tsv"
+MODEL, GENES = "model.safetensors", "gene_order.tsv"
 SANITY, METRICS, ADAPTER = "sanity.json", "metrics.json", "adapter"
 FILES = (CONFIG, MODEL, GENES, SANITY, METRICS)
-KIND = "scimilarity annotation"
+RUN = "annotation run"
 PARTS = ("encoder", "head", "abstention")
 
 
@@ -39,7 +38,7 @@ PARTS = ("encoder", "head", "abstention")
 class _Config:
     """``config.json``."""
 
-    kind: str
+    kind: Literal["scimilarity annotation"] = "scimilarity annotation"
     layers: Layers
     head: str
     types: tuple[str, ...]
@@ -79,7 +78,7 @@ def save_classifier(
     }
     tensors = {f"{p}.{k}": v.contiguous() for p, state in states.items() for k, v in state.items()}
     config = _Config(
-        kind=KIND, layers=classifier.encoder.layers, head=head, types=classifier.types,
+        layers=classifier.encoder.layers, head=head, types=classifier.types,
         terms=classifier.terms, temperature=classifier.temperature,
         about=dict(classifier.about), versions=versions(),
     )  # fmt: skip
@@ -124,8 +123,7 @@ def load_classifier(folder: str | Path) -> Classifier:
     except InputError as error:
         raise InputError(f"{folder / CONFIG}: {error}") from error
     except Exception as error:  # readers of weights raise many kinds
-        reason = " ".join(str(error).split())[:160]
-        raise InputError(f"{path}: damaged, or not of this run ({reason})") from error
+        raise InputError(f"{path}: damaged, or not of this run ({line(error)})") from error
     return Classifier(
         encoder=encoder.eval().requires_grad_(False), head=head.eval().requires_grad_(False),
         genes=genes, types=config.types, terms=config.terms, temperature=config.temperature,
@@ -142,14 +140,9 @@ def _parts(tensors: Mapping[str, Tensor]) -> dict[str, dict[str, Tensor]]:
 
 
 def _read_config(path: Path) -> _Config:
-    try:
-        config = TypeAdapter(_Config).validate_json(_text(path))
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "content"
-        raise InputError(f"{path}: not of an annotation run ({where}: {first['msg']})") from error
-    if config.kind != KIND or len(config.terms) != len(config.types):
-        raise InputError(f"{path}: not of an annotation run; train one with scripts/train.py")
+    config = read_document(path, _Config, run=RUN)
+    if len(config.terms) != len(config.types):
+        raise InputError(f"{path}: {len(config.terms)} terms of {len(config.types)} types")
     return config
 
 
@@ -158,7 +151,7 @@ def _text(path: Path) -> str:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError as error:
         raise InputError(
-            f"{path}: missing; name the folder of a finished annotation run (it holds {CONFIG})"
+            f"{path}: missing; name the folder of a finished {RUN} (it holds {CONFIG})"
         ) from error
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: damaged; train the run again") from error

@@ -13,6 +13,7 @@ import torch
 from anndata import AnnData
 from peft import PeftModel
 
+from clip_align.documents import CONFIG
 from clip_align.holdout import check_share, hold_out
 from clip_align.labels import cell_types, ontology_terms
 from clip_align.pairs import UNLABELLED
@@ -22,7 +23,7 @@ from clip_align.scimilarity.folder import SourceModel, load_source
 from clip_align.scimilarity.gates import Sanity, examine
 from clip_align.scimilarity.lora import CONFIG as SETTINGS
 from clip_align.scimilarity.lora import WEIGHTS, n_trained, save_adapter
-from clip_align.scimilarity.run import ADAPTER, CONFIG, FILES, save_classifier
+from clip_align.scimilarity.run import ADAPTER, FILES, save_classifier
 from clip_align.scimilarity.tune import Labelled, TuneConfig, Tuned, tune
 from representations.errors import InputError, naming
 from representations.keys import Obs

@@ -14,8 +14,9 @@ import pytest
 from anndata import AnnData
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from clip_align.checkpoint import CONFIG, METRICS, load_run
+from clip_align.checkpoint import METRICS, load_run
 from clip_align.config import bases
+from clip_align.documents import CONFIG
 from clip_align.embed import embed
 from clip_align.losses.info_nce import InfoNCE
 from clip_align.markers import marker_genes

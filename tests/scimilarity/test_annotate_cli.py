@@ -177,7 +177,7 @@ def test_what_only_people_read_of_a_run_may_be_missing(tried: Tried, tmp_path: P
 
 def test_a_run_of_another_kind_is_one_line(tried: Tried, tmp_path: Path) -> None:
     (tmp_path / "run" / "config.json").write_text('{"cells": 3}')
-    refused(tried(cells()), tmp_path, "config.json: not of an annotation run")
+    refused(tried(cells()), tmp_path, "config.json: not of this version's annotation run")
 
 
 @pytest.mark.parametrize(
