@@ -30,7 +30,8 @@ class AnnotationCells:
 
     Where a data set has two conditions, training and validation cells are of the first, and every
     cell of the second is asked, the same for all seeds. Across data sets all cells with a shared
-    type are asked.
+    type are asked, and both sides keep the genes that both measure: an arm that learns from genes
+    the others lack would be asked something else.
     """
 
     def __init__(self, train: str, test: str, seed: int) -> None:
@@ -39,7 +40,7 @@ class AnnotationCells:
     @cached_property
     def lesson(self) -> Lesson:
         """Known and held cells, numbered by the types of the known ones."""
-        adata = _load(self.train)
+        adata = self._of_shared_genes(_load(self.train))
         parts = split(adata, seed=self.seed)
         taught_n = self._taught(adata)
         known, held = (
@@ -54,13 +55,12 @@ class AnnotationCells:
             types=types,
             seed=self.seed,
             source=lambda: source_model(seen_for(self.train, self.test)),
-            genes=None if self.train == self.test else tuple(_load(self.test).var_names),
         )
 
     @cached_property
     def query(self) -> Cells:
         """Cells that are asked of, in the order of their names; those of no known type are -1."""
-        adata = _load(self.test)
+        adata = self._of_shared_genes(_load(self.test))
         if self.test == self.train and self.test not in CONDITIONS:
             rows = split(adata, seed=self.seed).test_index
         elif self.test == self.train:
@@ -72,6 +72,13 @@ class AnnotationCells:
         asked = named != LEFT_OUT
         cells = adata[rows[asked]].copy()
         return Cells(adata=cells, type_n=_codes(named[asked], self.lesson.types))
+
+    def _of_shared_genes(self, adata: AnnData) -> AnnData:
+        """By name, in the order of the data set that teaches."""
+        if self.train == self.test:
+            return adata
+        names = _load(self.train).var_names
+        return adata[:, names[names.isin(_load(self.test).var_names)]].copy()
 
     def _taught(self, adata: AnnData) -> np.ndarray:
         if self.train not in CONDITIONS:

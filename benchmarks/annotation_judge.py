@@ -20,7 +20,7 @@ from clip_align.scimilarity.cells import match_genes
 from clip_align.scimilarity.classifier import ALPHA
 from clip_align.scimilarity.conformal import Conformal
 
-PAIRED = ("accuracy", "balanced_accuracy", "macro_f1")
+PAIRED = ("accuracy", "balanced_accuracy", "macro_f1", "macro_f1_asked")
 
 
 def judge(

@@ -14,8 +14,8 @@ from tqdm.auto import tqdm
 from benchmarks import annotators, datasets
 from benchmarks.annotation_cells import CONDITIONS, AnnotationCells
 from benchmarks.annotators import Annotator
+from benchmarks.annotators._arms import ARMS as OF_ENCODER
 from benchmarks.annotators.on_features import OnFeatures, OnSource
-from benchmarks.annotators.tuned import ARMS as OF_ENCODER
 from benchmarks.annotators.tuned import TunedArm
 from benchmarks.attribution_outputs import write_attribution
 from benchmarks.commit import git_commit

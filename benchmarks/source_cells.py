@@ -67,7 +67,8 @@ def forgotten(cells: Sample, source: SourceModel, tuned: Encoder) -> dict[str, M
     """Figures along the strength, from the source model (0) to the tuned encoder (1).
 
     ``source_accuracy``: neighbours of the same type; ``forgotten``: that of the source model less
-    that, on the same cells; ``worst_loss``: the most that one type loses; then drift.
+    that, on the same cells; ``lost``: of each type, at full strength; ``worst_loss``: the most of
+    these; then drift.
     """
     columns_k = torch.from_numpy(cells.held.genes_k)
     none, all_ = (one.on_genes(columns_k) for one in (source.encoder, tuned))
@@ -82,6 +83,8 @@ def forgotten(cells: Sample, source: SourceModel, tuned: Encoder) -> dict[str, M
     for s, view in views.items():
         lost = first.agree_n.astype(float) - view.agree_n
         loss_t = recalls(first.agree_n, type_n) - recalls(view.agree_n, type_n)
+        if s == STRENGTHS[-1]:
+            told |= _by_type(lost, cells.held, weights_bn)
         told |= _at(s, {
             "source_accuracy": share(view.agree_n, weights_bn),
             "forgotten": share(lost, weights_bn),
@@ -94,6 +97,15 @@ def forgotten(cells: Sample, source: SourceModel, tuned: Encoder) -> dict[str, M
             ),
         })  # fmt: skip
     return told
+
+
+def _by_type(lost_n: np.ndarray, held: Atlas, weights_bn: np.ndarray) -> dict[str, MetricValue]:
+    """What each type of the source lost, by its term."""
+    type_n = held.type_n.numpy()
+    return {
+        f"lost[{held.types[t]}]": share(lost_n[type_n == t], weights_bn[:, type_n == t])
+        for t in np.unique(type_n).tolist()
+    }
 
 
 @lru_cache(maxsize=1)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -9,11 +11,18 @@ from anndata import AnnData
 
 from benchmarks import annotators
 from benchmarks.annotators import Cells, Lesson
+from benchmarks.annotators._arms import (
+    ARMS,
+    LEARNING_RATES,
+    LEAST_STEPS,
+    config_of,
+    long_enough,
+)
 from benchmarks.annotators.on_features import OnPca, OnSource
-from benchmarks.annotators.tuned import ARMS, LEARNING_RATES, TunedArm
+from benchmarks.annotators.tuned import TunedArm
 from clip_align.scimilarity.folder import SourceModel
-from clip_align.scimilarity.gates import GateError
 from clip_align.scimilarity.network import Decoder, Encoder, Layers
+from clip_align.scimilarity.sanity import GateError
 from clip_align.seeding import seeded
 from representations.errors import InputError
 
@@ -115,13 +124,30 @@ def test_tuned_arms_try_rates_and_the_head_alone_has_one():
     assert len(TunedArm("frozen+linear", budget="tuned").rates) == 1
     heads = {
         (c.head, c.head_start, c.head_learning_rate, c.epochs, c.batch_size)
-        for c in (TunedArm(name, budget="tuned").config for name in ARMS)
+        for c in (TunedArm(name, budget="tuned").config for name in ARMS if name != "from_scratch")
     }
     assert len(heads) == 1
 
 
+def test_from_scratch_takes_nothing_from_the_source_model():
+    assert TunedArm("from_scratch", budget="tuned").config.head_start == "random"
+
+
+@pytest.mark.parametrize(("n", "epochs"), [(209, 100), (128, 200), (4543, 6), (128_000, 5)])
+def test_a_tuned_arm_trains_for_so_many_steps(n, epochs):
+    config = long_enough(config_of("lora_ce", budget="tuned"), n)
+    assert config.epochs == epochs
+    assert config.epochs * math.ceil(n / config.batch_size) >= LEAST_STEPS
+
+
+def test_few_neighbours_are_never_certain(lesson, fitted):
+    p_nt = fitted["pca+knn"].annotate(lesson.held.adata).p_nt
+    assert p_nt.max() < 1
+    np.testing.assert_allclose(p_nt.sum(axis=1), 1)
+
+
 def test_adapters_pass_gates_and_a_closed_one_fails_the_fit(lesson, fitted, monkeypatch):
-    assert fitted["lora_ce"].facts()["gates"] == "10 passed"
+    assert fitted["lora_ce"].facts()["gates"] == "13 passed"
     import benchmarks.annotators.tuned as module
 
     def copied(*args):

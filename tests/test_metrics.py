@@ -30,7 +30,7 @@ NAMES = {
     "sibling_pairs": {"sibling_macro_f1"},
     "gates": {"auroc", "precision"},
     "typing": {
-        *("accuracy", "balanced_accuracy", "macro_f1"),
+        *("accuracy", "balanced_accuracy", "macro_f1", "macro_f1_asked"),
         *("macro_precision", "macro_recall", "classes_hit"),
     },
     "probabilities": {"top3_accuracy", "ece"},
@@ -237,6 +237,9 @@ def test_typing_agrees_with_sklearn_under_weights(seed):
         f1 = f1_score(true, guess, average="macro", sample_weight=w, labels=labels, zero_division=0)
         accuracy = np.average(true == guess, weights=w)
         assert found["macro_f1"].estimate.replicates[b] == pytest.approx(f1)
+        asked = {"labels": np.unique(true), "average": "macro", "zero_division": 0}
+        f1 = f1_score(true, guess, sample_weight=w, **asked)
+        assert found["macro_f1_asked"].estimate.replicates[b] == pytest.approx(f1)
         assert found["accuracy"].estimate.replicates[b] == pytest.approx(accuracy)
         if set(guess) <= set(true):  # scikit-learn warns otherwise
             recall = balanced_accuracy_score(true, guess, sample_weight=w)

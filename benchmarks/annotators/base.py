@@ -34,7 +34,6 @@ class Lesson:
     """Cells to learn from, cells to choose settings on, and what else is known.
 
     ``source`` gives the source model, which has seen neither these cells nor those it is asked of.
-    ``genes`` are those that the cells of another data set measure, None within one: names alone.
     """
 
     known: Cells
@@ -42,7 +41,6 @@ class Lesson:
     types: tuple[str, ...]
     seed: int
     source: Callable[[], SourceModel]
-    genes: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

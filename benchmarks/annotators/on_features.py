@@ -21,7 +21,6 @@ from clip_align.scimilarity.cells import embed_cells, match_genes
 from clip_align.scimilarity.probe import best_of, logistic_regressions
 from representations.base import Statistics
 from representations.pca import Pca, PcaConfig
-from representations.preprocess import PreprocessConfig
 
 NEIGHBOURS = (1, 5, 15, 30, 50)
 COMPONENTS = 100  # as in Open Problems, fewer where there are fewer than four cells for each
@@ -57,8 +56,7 @@ class OnPca:
 def _components(lesson: Lesson) -> Pca:
     """Fitted once for the classifiers of a lesson."""
     n = min(COMPONENTS, len(lesson.known) // 4)
-    pca = Pca(PcaConfig(n_components=n, preprocess=PreprocessConfig(genes=lesson.genes)))
-    return pca.fit(lesson.known.adata)
+    return Pca(PcaConfig(n_components=n)).fit(lesson.known.adata)
 
 
 @dataclass(kw_only=True)
@@ -112,9 +110,20 @@ class OnFeatures:
         return dict(self.told)
 
 
-def neighbours(metric: Literal["euclidean", "cosine"]) -> dict[str, KNeighborsClassifier]:
+class Neighbours(KNeighborsClassifier):  # type: ignore[misc]  # scikit-learn has no types
+    """Nearest neighbours whose votes follow Laplace's rule: few of them are never certain."""
+
+    def predict_proba(self, x_nd: np.ndarray) -> np.ndarray:
+        """Votes ``(n, t)`` with one more, shared by all types."""
+        vote_nt: np.ndarray = super().predict_proba(x_nd)
+        k = self.n_neighbors
+        smooth_nt: np.ndarray = (k * vote_nt + 1 / vote_nt.shape[1]) / (k + 1)
+        return smooth_nt
+
+
+def neighbours(metric: Literal["euclidean", "cosine"]) -> dict[str, Neighbours]:
     """Nearest neighbours by their number."""
-    return {f"k={k}": KNeighborsClassifier(k, metric=metric) for k in NEIGHBOURS}
+    return {f"k={k}": Neighbours(k, metric=metric) for k in NEIGHBOURS}
 
 
 @annotators.register("pca+knn")

@@ -68,12 +68,25 @@ def _balanced_accuracy(evidence: Predictions, weights_bn: Floats) -> Floats:
     return mean_b
 
 
-def _macro_f1(evidence: Predictions, weights_bn: Floats) -> Floats:
-    """Mean F1 over every type that occurs, true or predicted, as scikit-learn has it."""
+def _f1(evidence: Predictions, weights_bn: Floats) -> Floats:
     confusion_btp = evidence.confusion(weights_bn)
     both_bt = confusion_btp.sum(axis=1) + confusion_btp.sum(axis=2)
-    f1_bt = 2.0 * np.diagonal(confusion_btp, axis1=1, axis2=2) / both_bt
-    mean_b: Floats = f1_bt.mean(axis=1)
+    f1_bt: Floats = 2.0 * np.diagonal(confusion_btp, axis1=1, axis2=2) / both_bt
+    return f1_bt
+
+
+def _macro_f1(evidence: Predictions, weights_bn: Floats) -> Floats:
+    """Mean F1 over every type that occurs, true or predicted, as scikit-learn has it."""
+    mean_b: Floats = _f1(evidence, weights_bn).mean(axis=1)
+    return mean_b
+
+
+def _macro_f1_asked(evidence: Predictions, weights_bn: Floats) -> Floats:
+    """Mean F1 over the types that are asked of.
+
+    In the mean over all that occur, one answer of a type that no cell has takes a whole share.
+    """
+    mean_b: Floats = _f1(evidence, weights_bn)[:, np.unique(evidence.true_n)].mean(axis=1)
     return mean_b
 
 
@@ -97,14 +110,23 @@ def _classes_hit(evidence: Predictions, weights_bn: Floats) -> Floats:
     return np.full(len(weights_bn), float(len(np.unique(evidence.true_n[right_n]))))
 
 
-def _macro_f1_chance(evidence: Predictions) -> float:
+def _f1_of_a_guess(evidence: Predictions) -> Floats:
     """A uniform guess: precision is the type's share, recall one over the candidates."""
     share_t = np.bincount(evidence.true_n) / len(evidence.true_n)
     share_t = share_t[share_t > 0]
     recall = _uniform_guess(evidence)
-    f1_t = 2.0 * share_t * recall / (share_t + recall)
+    f1_t: Floats = 2.0 * share_t * recall / (share_t + recall)
+    return f1_t
+
+
+def _macro_f1_chance(evidence: Predictions) -> float:
+    f1_t = _f1_of_a_guess(evidence)
     # candidates that never occur are guessed too, and each of them scores zero
     return float(f1_t.sum() / max(evidence.n_candidates, len(f1_t)))
+
+
+def _macro_f1_asked_chance(evidence: Predictions) -> float:
+    return float(_f1_of_a_guess(evidence).mean())
 
 
 def _no_chance(evidence: Predictions) -> None:
@@ -130,6 +152,7 @@ register(
             ("accuracy", _accuracy, _uniform_guess),
             ("balanced_accuracy", _balanced_accuracy, _uniform_guess),
             ("macro_f1", _macro_f1, _macro_f1_chance),
+            ("macro_f1_asked", _macro_f1_asked, _macro_f1_asked_chance),
             ("macro_precision", _macro(1), _no_chance),
             ("macro_recall", _macro(2), _no_chance),
         )

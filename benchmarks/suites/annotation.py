@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from benchmarks.annotators.tuned import ARMS
+from benchmarks.annotators._arms import ARMS
 from benchmarks.suites.base import Row, Suite, suites
 
 SOURCE = "X_source_small"

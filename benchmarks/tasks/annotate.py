@@ -11,8 +11,9 @@ import numpy as np
 from benchmarks import annotators, datasets, metrics
 from benchmarks.annotation_cells import CONDITIONS, AnnotationCells
 from benchmarks.annotation_judge import abstention, calibrated, judge, query_weights
-from benchmarks.annotators import Answer, Cells
-from benchmarks.annotators.tuned import ARMS, TunedArm
+from benchmarks.annotators import Answer, Cells, Lesson
+from benchmarks.annotators._arms import ARMS
+from benchmarks.annotators.tuned import TunedArm
 from benchmarks.metrics.annotation import predictions
 from benchmarks.records import MetricValue, metric_value
 from benchmarks.resample import N_REPLICATES, bootstrap_weights
@@ -21,12 +22,14 @@ from benchmarks.source_cells import HELD, KNOWN, STRENGTHS, forgotten, sample
 from benchmarks.source_models import identity, seen_for
 from benchmarks.suites import Row
 from benchmarks.tasks import Outcome, tasks
+from benchmarks.timing import exactly
 from clip_align.scimilarity.classifier import ALPHA
 from clip_align.scimilarity.pretrain import PretrainConfig
+from clip_align.scimilarity.probe import macro_f1
 from representations.keys import Obs
 from representations.threads import one_blas_thread, one_thread
 
-PROTOCOL = 1
+PROTOCOL = 2  # 2: shared genes across data sets, longer training, a random head from scratch
 # Cells of none of the types that are taught, asked of beside the test cells: data set by row.
 STRANGERS = {("teaseq", "teaseq"): "pollen"}
 ASKED_AGAIN = 2000
@@ -80,9 +83,12 @@ class Annotate:
         told = judge(answer, query, lesson, dataset=self.pair[1], held=held, known=known)
         if stranger := STRANGERS.get(self.pair):
             told |= self._strangers(stranger, arm, held, known)
+        told["validation_macro_f1"] = _chosen_by(held, lesson)
         facts = dict(arm.facts())
+        if row.representation == SOURCE_KEY:
+            facts |= self._source(lesson)
         if isinstance(arm, TunedArm):
-            facts |= {"source": arm.source.name, "source_digest": arm.source.digest}
+            told["share_learnt"] = exactly(arm.share_learnt, len(query))
             if _keeps(row):
                 cells = sample(seen_for(*self.pair), PretrainConfig())
                 told |= forgotten(cells, arm.source, arm.encoder)
@@ -93,6 +99,16 @@ class Annotate:
             timings={"fit_s": fitted - started, "annotate_s": answered - fitted,
                      "judge_s": ended - answered},
         )  # fmt: skip
+
+    def _source(self, lesson: Lesson) -> dict[str, str]:
+        """Which source model it is; it may have seen neither of the row's data sets."""
+        source, seen = lesson.source(), seen_for(*self.pair)
+        if overlap := set(seen) & set(self.pair):
+            raise ValueError(f"the source model has seen {', '.join(sorted(overlap))}")
+        return {
+            "source": source.name, "source_digest": source.digest,
+            "source_seen": ", ".join(seen), "source_overlap": "none",
+        }  # fmt: skip
 
     def _gained(self, arm: TunedArm) -> dict[str, MetricValue]:
         """Macro-F1 on the cells that are asked of, along the strength, with the head as trained."""
@@ -128,6 +144,12 @@ class Annotate:
                 update={"value": 1 - named.value, "low": 1 - named.high, "high": 1 - named.low}
             )
         return told
+
+
+def _chosen_by(held: Answer, lesson: Lesson) -> MetricValue:
+    """What arms may be chosen by: macro-F1 of the cells that chose their settings."""
+    found = macro_f1(lesson.held.type_n, held.p_nt.argmax(axis=1))
+    return exactly(found, len(lesson.held))
 
 
 def _keeps(row: Row) -> bool:

@@ -1,9 +1,10 @@
 """What must hold before a figure of an adapted encoder is believed; any failure fails the run.
 
 Each gate stands for a fault that a published comparison had: an adapter that was never loaded, a
-baseline that was the tuned encoder, statistics that moved, a baseline head of three steps.
+baseline that was the tuned encoder, statistics that moved, a baseline head of three steps, weights
+that were copied by position instead of by gene.
 
-Shapes: ``n`` cells, ``e`` embedding dimensions.
+Shapes: ``n`` cells, ``k`` genes that they measure, ``e`` embedding dimensions.
 """
 
 from __future__ import annotations
@@ -11,63 +12,30 @@ from __future__ import annotations
 import hashlib
 import tempfile
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import torch
 from peft import PeftModel
 from torch import Tensor, nn
 from torch.nn import functional
 
-from clip_align.scimilarity.lora import add_adapters, load_adapter, merged, save_adapter
+from clip_align.scimilarity.lora import load_adapter, merged, save_adapter
 from clip_align.scimilarity.network import Encoder, embed
-from clip_align.scimilarity.tune import Labelled, Tuned
-from representations.errors import InputError
+from clip_align.scimilarity.sanity import Gate, Sanity
+from clip_align.scimilarity.tune import Labelled, TuneConfig, Tuned
 
 MERGED_WITHIN = 1e-5  # largest entry of a difference of unit vectors, by rounding alone
 DIFFERS_BY = 1e-4  # mean length of the difference of two embeddings of a cell
 SAME_LOSS = 1e-6  # of a cross-entropy that is computed again
-SHOWN = 512  # cells that are compared
-
-
-class GateError(InputError):
-    """A gate is closed: the run's figures would not be what they are called."""
+SHOWN, SHOWN_WHOLE = 512, 64  # cells that are compared; on all genes of the source model
 
 
 @dataclass(frozen=True, kw_only=True)
-class Gate:
-    """One condition, what was measured for it, and what that must be."""
+class Whole:
+    """The source model's encoder over all its genes, and which of them the cells measure."""
 
-    name: str
-    passed: bool
-    value: float | str
-    must: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Sanity:
-    """All gates, and how far apart both encoders are; ``sanity.json`` of a run."""
-
-    gates: tuple[Gate, ...]
-    distance: float
-    cosine: float
-    prediction_parity: float
-    head_difference: float
-
-    @property
-    def passed(self) -> bool:
-        """Whether every gate is open."""
-        return all(gate.passed for gate in self.gates)
-
-    def require(self) -> None:
-        """Raise :class:`GateError` naming the first gate that is closed."""
-        for gate in self.gates:
-            if not gate.passed:
-                raise GateError(f"gate {gate.name} is closed: {gate.value}, must be {gate.must}")
-
-    def document(self) -> dict[str, Any]:
-        """As it is written."""
-        return {**asdict(self), "passed": self.passed}
+    encoder: Encoder
+    columns_k: Tensor
 
 
 def statistics_digest(module: nn.Module) -> str:
@@ -81,39 +49,37 @@ def statistics_digest(module: nn.Module) -> str:
 
 
 def examine(
-    frozen: Encoder, adapted: Tuned, baseline: Tuned, known: Labelled, held: Labelled
+    whole: Whole, adapted: Tuned, baseline: Tuned, known: Labelled, held: Labelled
 ) -> Sanity:
     """Ask every gate of an adapted classifier and its baseline, on the cells of their training.
 
     Parameters
     ----------
-    frozen
-        The encoder before anything was tuned.
+    whole
+        The source model before anything was tuned.
     adapted, baseline
         The arm with adapters, and that of the head alone; the same settings but for what learns.
     """
-    model, x_nk = adapted.encoder, known.x_nk[:SHOWN]
-    before_ne, after_ne = embed(frozen, x_nk), embed(model, x_nk)
-    base_ne = embed(baseline.encoder, x_nk)
-    gates = [
-        *_of_adapters(frozen, adapted, x_nk, before_ne, after_ne),
-        _equal("baseline is the frozen encoder", base_ne, before_ne),
-        *_of_heads(frozen, adapted, baseline, held),
-    ]
+    frozen = whole.encoder.on_genes(whole.columns_k)
+    x_nk = known.x_nk[torch.linspace(0, len(known) - 1, min(SHOWN, len(known))).long()]
+    before_ne, after_ne = embed(frozen, x_nk), adapted.embed(x_nk)
     distance = float((after_ne - before_ne).norm(dim=1).mean())
-    gates.append(
-        Gate(
-            name="the arm differs from its baseline", passed=distance > DIFFERS_BY,
-            value=distance, must=f"above {DIFFERS_BY:g} in mean distance",
-        )
-    )  # fmt: skip
-    said = [t.logits(z).argmax(dim=1) for t, z in ((adapted, after_ne), (baseline, base_ne))]
+    heads = _head_difference(adapted.head, baseline.head)
+    gates = (
+        *_of_adapters(frozen, adapted, x_nk, before_ne, after_ne),
+        *_of_whole(whole, adapted, x_nk[:SHOWN_WHOLE], after_ne[:SHOWN_WHOLE]),
+        _equal("baseline is the frozen encoder", baseline.embed(x_nk), before_ne),
+        *_of_heads(frozen, adapted, baseline, held),
+        _above("the arm differs from its baseline", distance, DIFFERS_BY),
+        _above("the arm's head is not the baseline's", heads, 0.0),
+    )
+    said = [arm.logits(arm.embed(held.x_nk)).argmax(dim=1) for arm in (adapted, baseline)]
     return Sanity(
-        gates=tuple(gates),
+        gates=gates,
         distance=distance,
         cosine=float(functional.cosine_similarity(after_ne, before_ne).mean()),
         prediction_parity=float((said[0] == said[1]).float().mean()),
-        head_difference=_head_difference(adapted.head, baseline.head),
+        head_difference=heads,
     )
 
 
@@ -123,10 +89,12 @@ def _of_adapters(
     model = adapted.encoder
     there = isinstance(model, PeftModel)
     yield Gate(name="adapters are there", passed=there, value=type(model).__name__, must="peft's")
+    off = adapted.off_at_start
+    yield Gate(
+        name="adapters change nothing at step 0", passed=off == 0, value=off, must="0, bit for bit"
+    )
     if not isinstance(model, PeftModel):
         return
-    fresh = add_adapters(frozen, adapted.config.lora, seed=adapted.config.seed)
-    yield _equal("adapters change nothing at step 0", embed(fresh, x_nk), before_ne)
     with model.disable_adapter():
         off_ne = embed(model, x_nk)
     yield _equal("adapters off are the frozen encoder", off_ne, before_ne)
@@ -136,13 +104,32 @@ def _of_adapters(
         value=digests[0], must=digests[1],
     )  # fmt: skip
     yield _equal("merged is unmerged", embed(merged(model), x_nk), after_ne, MERGED_WITHIN)
+    every_k = torch.arange(frozen.layers.n_genes)
+    loaded = _saved_and_loaded(model, adapted.config, frozen, every_k)
+    yield _equal("saved and loaded is the same", embed(loaded, x_nk), after_ne)
+
+
+def _of_whole(whole: Whole, adapted: Tuned, x_nk: Tensor, after_ne: Tensor) -> Iterator[Gate]:
+    """What a run folder holds, on cells over all genes: each weight must be at its own gene."""
+    model = adapted.encoder
+    if not isinstance(model, PeftModel):
+        return
+    x_ng = x_nk.new_zeros(len(x_nk), whole.encoder.layers.n_genes)
+    x_ng[:, whole.columns_k] = x_nk
+    run = adapted.among(whole.encoder, whole.columns_k)
+    kept = _saved_and_loaded(model, adapted.config, whole.encoder, whole.columns_k)
+    yield _equal("the run on all genes is the same", embed(run, x_ng), after_ne, MERGED_WITHIN)
+    yield _equal("its adapters on all genes too", embed(kept, x_ng), after_ne, MERGED_WITHIN)
+
+
+def _saved_and_loaded(
+    model: PeftModel, config: TuneConfig, encoder: Encoder, columns_k: Tensor
+) -> PeftModel:
     with tempfile.TemporaryDirectory() as folder:
-        every_k = torch.arange(frozen.layers.n_genes)
         save_adapter(
-            model, adapted.config.lora, folder, columns_k=every_k, n_genes=len(every_k)
+            model, config.lora, folder, columns_k=columns_k, n_genes=encoder.layers.n_genes
         )  # fmt: skip
-        loaded_ne = embed(load_adapter(frozen, folder), x_nk)
-    yield _equal("saved and loaded is the same", loaded_ne, after_ne)
+        return load_adapter(encoder, folder)
 
 
 def _of_heads(frozen: Encoder, adapted: Tuned, baseline: Tuned, held: Labelled) -> Iterator[Gate]:
@@ -155,10 +142,9 @@ def _of_heads(frozen: Encoder, adapted: Tuned, baseline: Tuned, held: Labelled) 
     logit_nt = baseline.logits(embed(frozen, held.x_nk))
     now = float(functional.cross_entropy(logit_nt, held.type_n))
     then = baseline.history[baseline.best_epoch]["held/cross_entropy"]
-    own = abs(now - then) <= SAME_LOSS and _head_difference(adapted.head, baseline.head) > 0
     yield Gate(
-        name="the baseline's head is of its own embeddings", passed=own,
-        value=now, must=f"the {then:.7g} of its training, by a head that is not the arm's",
+        name="the baseline's head is of its own embeddings", passed=abs(now - then) <= SAME_LOSS,
+        value=now, must=f"the {then:.7g} of its training",
     )  # fmt: skip
 
 
@@ -166,6 +152,10 @@ def _equal(name: str, one_ne: Tensor, other_ne: Tensor, within: float = 0.0) -> 
     off = float((one_ne - other_ne).abs().max())
     must = f"at most {within:g}" if within else "0, bit for bit"
     return Gate(name=name, passed=off <= within, value=off, must=must)
+
+
+def _above(name: str, value: float, least: float) -> Gate:
+    return Gate(name=name, passed=value > least, value=value, must=f"above {least:g}")
 
 
 def _head_difference(one: nn.Module, other: nn.Module) -> float:

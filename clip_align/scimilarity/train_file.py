@@ -20,10 +20,11 @@ from clip_align.pairs import UNLABELLED
 from clip_align.scimilarity.cells import LEAST_GENES, GeneMatch, expression, match_genes, tensor
 from clip_align.scimilarity.classifier import ALPHA, Classifier, calibrate
 from clip_align.scimilarity.folder import SourceModel, load_source
-from clip_align.scimilarity.gates import Sanity, examine
+from clip_align.scimilarity.gates import Whole, examine
 from clip_align.scimilarity.lora import CONFIG as SETTINGS
 from clip_align.scimilarity.lora import WEIGHTS, n_trained, save_adapter
 from clip_align.scimilarity.run import ADAPTER, FILES, save_classifier
+from clip_align.scimilarity.sanity import Sanity
 from clip_align.scimilarity.tune import Labelled, TuneConfig, Tuned, tune
 from representations.errors import InputError, naming
 from representations.keys import Obs
@@ -116,7 +117,8 @@ def train(
     decoder = model.decoder.on_genes(match.columns)
     tuned = tune(encoder, decoder, known, held, plan.tune)
     baseline = tune(encoder, decoder, known, held, replace(plan.tune, trains="head"))
-    sanity = examine(encoder, tuned, baseline, known, held)
+    whole = Whole(encoder=model.encoder, columns_k=match.columns)
+    sanity = examine(whole, tuned, baseline, known, held)
     sanity.require()
     calibration = calibrate(tuned, known, held, alpha=1 - plan.coverage)
     terms = ontology_terms(clean) or {}

@@ -33,7 +33,8 @@ __all__ = ["Labelled", "Trains", "TuneConfig", "Tuned", "best_probe", "tune"]
 class Tuned:
     """What was trained, in evaluation mode, for ``steps`` of its head.
 
-    ``history`` has the figures of each epoch.
+    ``history`` has the figures of each epoch; ``off_at_start`` is the largest difference, before
+    the first step, of an entry of an embedding from the source model's.
     """
 
     encoder: nn.Module
@@ -43,6 +44,7 @@ class Tuned:
     steps: int
     best_epoch: int
     history: tuple[dict[str, float], ...]
+    off_at_start: float
 
     def embed(self, x_nk: Tensor) -> Tensor:
         """Embeddings ``(n, e)``."""
@@ -94,7 +96,9 @@ def tune(
         head = heads.get(config.head)(encoder.layers.latent, len(known.types))
         if config.head_start == "probe":
             start_at(head, probe or best_probe(encoder, known, held))
-        tuning = Tuning(_start(encoder, config), head, decoder, known, config)
+        start, x_bk = _start(encoder, config), known.x_nk[: config.batch_size]
+        off = float((embed(start, x_bk) - embed(encoder, x_bk)).abs().max())
+        tuning = Tuning(start, head, decoder, known, config)
         history: list[dict[str, float]] = []
         best, best_epoch, kept = (-1.0, 0.0), -1, copy.deepcopy(tuning.learned())
         with tuning.remembering():
@@ -106,7 +110,7 @@ def tune(
     tuning.restore(kept)
     return Tuned(
         encoder=tuning.encoder.eval(), head=head.eval(), types=known.types, config=config,
-        steps=tuning.steps, best_epoch=best_epoch, history=tuple(history),
+        steps=tuning.steps, best_epoch=best_epoch, history=tuple(history), off_at_start=off,
     )  # fmt: skip
 
 

@@ -46,6 +46,11 @@ def check(config: TuneConfig) -> None:
     for name in ("epochs", "batch_size", "reconstruction_genes"):
         if getattr(config, name) < 1:
             raise InputError(f"{name}={getattr(config, name)}: choose 1 or more")
+    if config.trains == "scratch" and config.head_start == "probe":
+        raise InputError(
+            "head_start='probe' is of the source model's embeddings, which trains='scratch' has "
+            "none of; take head_start='random'"
+        )
     for name in ("learning_rate", "head_learning_rate"):
         if not getattr(config, name) > 0:
             raise InputError(f"{name}={getattr(config, name)}: choose a value above 0")

@@ -10,14 +10,18 @@ import torch
 from torch import nn
 
 from clip_align.scimilarity import gates
-from clip_align.scimilarity.gates import GateError, examine
+from clip_align.scimilarity import tune as tuning
+from clip_align.scimilarity.gates import Whole, examine
 from clip_align.scimilarity.lora import add_adapters
-from clip_align.scimilarity.network import embed
+from clip_align.scimilarity.network import Encoder, embed
+from clip_align.scimilarity.sanity import GateError
 from clip_align.scimilarity.tune import TuneConfig, tune
-from tests.scimilarity.tiny import labelled, networks
+from tests.scimilarity.tiny import GENES, labelled, networks
 
 CONFIG = TuneConfig(epochs=3, batch_size=16, learning_rate=1e-2)
 KNOWN, HELD = labelled(seed=1), labelled(60, seed=2)
+COLUMNS = torch.randperm(40, generator=torch.Generator().manual_seed(0))[:GENES].sort().values
+POSITIONS = torch.arange(GENES)
 
 
 @pytest.fixture(scope="module")
@@ -36,21 +40,27 @@ def arms(run):
     return copy.deepcopy(run)
 
 
+def asked(encoder, *arms):
+    """The source model has genes that the cells do not measure, between those they do."""
+    whole = Whole(encoder=encoder.among_genes(COLUMNS, 40), columns_k=COLUMNS)
+    return examine(whole, *arms, KNOWN, HELD)
+
+
 def closed(*arms):
-    return [gate.name for gate in examine(*arms, KNOWN, HELD).gates if not gate.passed]
+    return [gate.name for gate in asked(*arms).gates if not gate.passed]
 
 
 def test_an_honest_run_passes_and_says_how_far_it_went(arms):
-    sanity = examine(*arms, KNOWN, HELD)
+    sanity = asked(*arms)
     sanity.require()
     assert sanity.passed
-    assert len(sanity.gates) == 10
+    assert len(sanity.gates) == 13
     assert sanity.distance > 0.01
     assert sanity.cosine < 1
     assert sanity.head_difference > 0
     document = sanity.document()
     assert document["passed"] is True
-    assert len(document["gates"]) == 10
+    assert len(document["gates"]) == 13
 
 
 def test_an_adapter_that_was_never_loaded(arms):
@@ -60,9 +70,9 @@ def test_an_adapter_that_was_never_loaded(arms):
     assert "adapters are there" in closed(encoder, bare, baseline)
     fresh = replace(adapted, encoder=add_adapters(encoder, CONFIG.lora, seed=0).eval())
     assert closed(encoder, fresh, baseline) == ["the arm differs from its baseline"]
-    sanity = examine(encoder, replace(fresh, head=baseline.head), baseline, KNOWN, HELD)
+    sanity = asked(encoder, replace(fresh, head=baseline.head), baseline)
     assert (sanity.distance, sanity.prediction_parity) == (0, 1)
-    with pytest.raises(GateError, match="is closed"):
+    with pytest.raises(GateError, match=r"differs from its baseline: 0\.0.*; the arm's head"):
         sanity.require()
 
 
@@ -74,8 +84,10 @@ def test_adapters_that_are_not_the_identity_at_step_0(arms, monkeypatch):
                 nn.init.constant_(part, 0.1)
         return model
 
-    monkeypatch.setattr(gates, "add_adapters", started_wrong)
-    assert "adapters change nothing at step 0" in closed(*arms)
+    monkeypatch.setattr(tuning, "add_adapters", started_wrong)
+    encoder, _, baseline = arms
+    adapted = tune(*networks(), KNOWN, HELD, CONFIG)
+    assert closed(encoder, adapted, baseline) == ["adapters change nothing at step 0"]
 
 
 def test_statistics_that_moved_while_adapters_learnt(arms):
@@ -115,7 +127,9 @@ def test_a_baseline_head_of_three_steps(arms):
 def test_a_baseline_with_the_head_of_the_tuned_arm(arms):
     encoder, adapted, baseline = arms
     found = closed(encoder, adapted, replace(baseline, head=adapted.head))
-    assert found == ["the baseline's head is of its own embeddings"]
+    assert found == [
+        "the baseline's head is of its own embeddings", "the arm's head is not the baseline's"
+    ]  # fmt: skip
 
 
 def test_a_merge_that_is_something_else(arms, monkeypatch):
@@ -129,5 +143,24 @@ def test_a_file_that_loses_an_adapter(arms, monkeypatch):
     monkeypatch.setattr(
         gates, "load_adapter", lambda frozen, folder: add_adapters(frozen, CONFIG.lora, seed=0)
     )
-    assert closed(*arms) == ["saved and loaded is the same"]
+    assert closed(*arms) == ["saved and loaded is the same", "its adapters on all genes too"]
     assert embed(encoder, KNOWN.x_nk).shape == (len(KNOWN), 8)
+
+
+def test_a_run_whose_weights_are_copied_by_position(arms, monkeypatch):
+    """As a checkpoint over another list of genes once was: nothing on the cells' genes shows it."""
+    by_gene = Encoder.among_genes
+    whole = Whole(encoder=arms[0].among_genes(COLUMNS, 40), columns_k=COLUMNS)
+    monkeypatch.setattr(Encoder, "among_genes", lambda self, _, n: by_gene(self, POSITIONS, n))
+    found = [gate.name for gate in examine(whole, *arms[1:], KNOWN, HELD).gates if not gate.passed]
+    assert found == ["the run on all genes is the same"]
+
+
+def test_adapters_that_are_written_by_position(arms, monkeypatch):
+    by_gene = gates.save_adapter
+
+    def by_position(*args, columns_k, n_genes):
+        by_gene(*args, columns_k=POSITIONS[: len(columns_k)], n_genes=n_genes)
+
+    monkeypatch.setattr(gates, "save_adapter", by_position)
+    assert closed(*arms) == ["its adapters on all genes too"]
