@@ -1,25 +1,48 @@
-"""Annotation records as rows: every arm with its paired differences to two baselines."""
+"""Annotation records as rows: every arm with its paired differences to what it must beat."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 import pandas as pd
 
 from benchmarks import stats
+from benchmarks.annotators._arms import ARMS
 from benchmarks.grouping import Key, Runs, grouped
 from benchmarks.records import Record
 from benchmarks.tidy import difference
 
 SUITE = "annotation"
-LEAD = "macro_f1"
-BASELINES = ("frozen+logreg", "pca+logreg")
+LEAD, ASKED = "macro_f1", "macro_f1_asked"
+METRICS = (LEAD, ASKED, "accuracy", "balanced_accuracy")
 COLUMNS = (
     *("train", "test", "model", "representation", "variant", "metric", "reference"),
     *("difference", "difference_low", "difference_high", "p_normal", "p_holm", "seeds"),
 )
-METRICS = (LEAD, "accuracy", "balanced_accuracy")
+
+
+def _plain(model: str) -> Callable[[Key, Key], bool]:
+    return lambda _, other: other.model == model and other.variant == "{}"
+
+
+def _own(_: Key, other: Key) -> bool:
+    return other.model == "pca+logreg" and json.loads(other.variant) == {"query_statistics": "own"}
+
+
+def _without_adapters(key: Key, other: Key) -> bool:
+    """The frozen encoder with the same head, its start and its steps."""
+    budget = {k: v for k, v in json.loads(key.variant).items() if k == "budget"}
+    there = key.model in ARMS and json.loads(key.variant) == budget
+    return there and other.model == "frozen+linear" and json.loads(other.variant) == budget
+
+
+BASELINES: Mapping[str, Callable[[Key, Key], bool]] = {
+    "frozen+linear": _without_adapters,
+    "frozen+logreg": _plain("frozen+logreg"),
+    "pca+logreg": _plain("pca+logreg"),
+    "pca+logreg, own statistics": _own,
+}
 
 
 def differences(records: Iterable[Record]) -> pd.DataFrame:
@@ -40,7 +63,8 @@ def differences(records: Iterable[Record]) -> pd.DataFrame:
 
 def _row(key: Key, runs: Runs, metric: str, baseline: str) -> dict[str, object] | None:
     """None for the baseline itself, or where one of the two did not run."""
-    other = next((x for x in runs if x.section == key.section and _is(x, baseline)), None)
+    fits = BASELINES[baseline]
+    other = next((x for x in runs if x.section == key.section and fits(key, x)), None)
     if other is None or other == key:
         return None
     gap = difference(runs[key], runs[other], metric)
@@ -52,12 +76,21 @@ def _row(key: Key, runs: Runs, metric: str, baseline: str) -> dict[str, object] 
     return {**named, "metric": metric, "reference": baseline, **figures, "seeds": len(shared)}
 
 
-def _is(key: Key, model: str) -> bool:
-    return key.model == model and key.variant == "{}"
-
-
 def name_of(row: pd.Series) -> str:
     """Model and what of its base differs."""
     variant = json.loads(str(row["variant"]))
     told = ", ".join(f"{key}={value}" for key, value in sorted(variant.items()))
     return f"{row['model']} ({told})" if told else str(row["model"])
+
+
+def arms(section: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
+    """Figures of each arm of a data set by metric, the best first."""
+    named = section.assign(arm=section.apply(name_of, axis=1))
+    found = [(str(name), rows.set_index("metric")) for name, rows in named.groupby("arm")]
+    return sorted(found, key=lambda arm: -float(arm[1].loc[LEAD, "value"]))
+
+
+def pair_of(train: object, test: object) -> str:
+    """A row's data sets without their revisions, one name where they are the same."""
+    a, b = (str(name).partition("@")[0] for name in (train, test))
+    return a if a == b else f"{a} → {b}"

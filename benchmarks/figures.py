@@ -11,6 +11,7 @@ from benchmarks import (
     ablation_figure,
     annotation_figure,
     cache_figure,
+    forgetting_figure,
     joint_figure,
     joint_umap,
     plots,
@@ -65,7 +66,7 @@ def write_figures(root: Path, folder: Path) -> list[Path]:
         told = tidy(annotated)
         pictures = {
             "annotation": annotation_figure.arms(told),
-            "forgetting": annotation_figure.forgetting(told),
+            "forgetting": forgetting_figure.forgetting(told),
         }
         written += [
             plots.save_png(drawn, folder / f"{name}.png") for name, drawn in pictures.items()

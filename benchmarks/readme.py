@@ -1,61 +1,43 @@
-"""The README's headline table, written between two markers from records alone."""
+"""The README's tables, written between two markers each from records alone."""
 
 from __future__ import annotations
 
-import re
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-import pandas as pd
-
-from benchmarks import records
+from benchmarks import annotation_table, headline, records
+from benchmarks.annotation_goal import goal
+from benchmarks.records import Record
 from benchmarks.tidy import tidy
 from representations.io import atomic_write
 
-SUITE = "cross_dataset"
-METRICS = ("pair_accuracy", "recall@10")
-BEGIN, END = "<!-- begin table: cross_dataset -->", "<!-- end table -->"
-SHOWN = ("{}", '{"basis": "own"}')
+END = "<!-- end table -->"
+BLOCKS: Mapping[str, Callable[[Sequence[Record]], str]] = {
+    headline.SUITE: lambda found: headline.block(tidy(found)),
+    annotation_table.SUITE: lambda found: "\n".join(
+        goal(tidy(found), annotation_table.differences(found))
+    ),
+}
 
 
-def block(table: pd.DataFrame) -> str:
-    """Pair accuracy and recall@10 of every row of the base, a column a pair of data sets."""
-    rows = table[table["metric"].isin(METRICS) & table["variant"].isin(SHOWN)]
-    sections = list(rows.groupby(["task", "train", "test"], sort=True))
-    heads = [
-        f"{_name(train)} → {_name(test)}, {str(task).removeprefix('align_')}"
-        for (task, train, test), _ in sections
-    ]
-    lines = [f"| | {' | '.join(heads)} |", f"|---|{'---:|' * len(heads)}"]
-    keys = rows.groupby(["model", "representation", "variant"])["value"].max()
-    for model, representation, variant in keys.sort_values(ascending=False).index:
-        cells = [_cell(part, model, representation, variant) for _, part in sections]
-        control = ", the query's own basis" if variant != "{}" else ""
-        features = "" if representation == "none" else f", {representation}"
-        lines.append(f"| {model}{features}{control} | {' | '.join(cells)} |")
-    seeds = sorted({int(value) for value in rows["seeds"]})
-    pools = [
-        f"{_name(test)} {_span(part['n'])} cells, {_span(part['pool'])}"
-        for (_, _, test), part in sections
-    ]
-    lines += [
-        "",
-        "Pair accuracy (chance 0.5) with its 95 % interval / recall@10. Queries and pool: "
-        f"{'; '.join(pools)}. Seeds: {'-'.join(map(str, seeds))}.",
-    ]
-    return "\n".join(lines)
+def begin(suite: str) -> str:
+    """The line before a suite's table."""
+    return f"<!-- begin table: {suite} -->"
 
 
 def written(text: str, root: Path) -> str:
-    """``text`` with the block between the markers made anew; unchanged where there are none."""
-    found = records.load_all(SUITE, root)
-    if not found or BEGIN not in text:
-        return text
-    fresh = f"{BEGIN}\n{block(tidy(found))}\n{END}"
-    return re.sub(f"{re.escape(BEGIN)}.*?{re.escape(END)}", lambda _: fresh, text, flags=re.S)
+    """``text`` with what is between markers made anew; unchanged where there are none."""
+    for suite, block in BLOCKS.items():
+        first = begin(suite)
+        if first not in text or not (found := records.load_all(suite, root)):
+            continue
+        before, _, rest = text.partition(f"{first}\n")
+        text = f"{before}{first}\n{block(found)}\n{END}{rest.partition(END)[2]}"
+    return text
 
 
 def update(readme: Path, root: Path) -> list[Path]:
-    """Rewrite the block in a README; returns the paths written, none where there is no README."""
+    """Rewrite the tables of a README; returns the paths written, none where there is no README."""
     if not readme.is_file():
         return []
     text = readme.read_text(encoding="utf-8")
@@ -65,29 +47,8 @@ def update(readme: Path, root: Path) -> list[Path]:
 
 
 def is_current(readme: Path, root: Path) -> bool:
-    """Whether the README's table is what the records give."""
+    """Whether the README's tables are what the records give."""
     if not readme.is_file():
         return True
     text = readme.read_text(encoding="utf-8")
     return written(text, root) == text
-
-
-def _cell(part: pd.DataFrame, model: str, representation: str, variant: str) -> str:
-    same = part[
-        (part["model"] == model)
-        & (part["representation"] == representation)
-        & (part["variant"] == variant)
-    ].set_index("metric")
-    if len(same) < len(METRICS):
-        return ""
-    lead, recall = (same.loc[name] for name in METRICS)
-    return f"{lead['value']:.3f} [{lead['low']:.3f}, {lead['high']:.3f}] / {recall['value']:.3f}"
-
-
-def _span(values: pd.Series) -> str:
-    low, high = int(values.min()), int(values.max())
-    return f"{low:,}" if low == high else f"{low:,}-{high:,}"
-
-
-def _name(revised: object) -> str:
-    return str(revised).partition("@")[0]

@@ -53,7 +53,7 @@ def test_a_damaged_record_leaves_the_tables_as_they_were():
 
 
 def test_a_trial_leaves_the_readme_alone(monkeypatch):
-    Path("README.md").write_text(f"{readme.BEGIN}\nmine\n{readme.END}\n")
+    Path("README.md").write_text(f"{readme.begin('cross_dataset')}\nmine\n{readme.END}\n")
     Path("trial/records/speed").mkdir(parents=True)
     asked = []
     monkeypatch.setattr(readme, "update", lambda *_: asked.append("update") or [])

@@ -1,0 +1,58 @@
+"""The headline table: every row of the base across data sets."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+SUITE = "cross_dataset"
+METRICS = ("pair_accuracy", "recall@10")
+SHOWN = ("{}", '{"basis": "own"}')
+
+
+def block(table: pd.DataFrame) -> str:
+    """Pair accuracy and recall@10 of every row of the base, a column a pair of data sets."""
+    rows = table[table["metric"].isin(METRICS) & table["variant"].isin(SHOWN)]
+    sections = list(rows.groupby(["task", "train", "test"], sort=True))
+    heads = [
+        f"{_name(train)} → {_name(test)}, {str(task).removeprefix('align_')}"
+        for (task, train, test), _ in sections
+    ]
+    lines = [f"| | {' | '.join(heads)} |", f"|---|{'---:|' * len(heads)}"]
+    keys = rows.groupby(["model", "representation", "variant"])["value"].max()
+    for model, representation, variant in keys.sort_values(ascending=False).index:
+        cells = [_cell(part, model, representation, variant) for _, part in sections]
+        control = ", the query's own basis" if variant != "{}" else ""
+        features = "" if representation == "none" else f", {representation}"
+        lines.append(f"| {model}{features}{control} | {' | '.join(cells)} |")
+    seeds = sorted({int(value) for value in rows["seeds"]})
+    pools = [
+        f"{_name(test)} {_span(part['n'])} cells, {_span(part['pool'])}"
+        for (_, _, test), part in sections
+    ]
+    lines += [
+        "",
+        "Pair accuracy (chance 0.5) with its 95 % interval / recall@10. Queries and pool: "
+        f"{'; '.join(pools)}. Seeds: {'-'.join(map(str, seeds))}.",
+    ]
+    return "\n".join(lines)
+
+
+def _cell(part: pd.DataFrame, model: str, representation: str, variant: str) -> str:
+    same = part[
+        (part["model"] == model)
+        & (part["representation"] == representation)
+        & (part["variant"] == variant)
+    ].set_index("metric")
+    if len(same) < len(METRICS):
+        return ""
+    lead, recall = (same.loc[name] for name in METRICS)
+    return f"{lead['value']:.3f} [{lead['low']:.3f}, {lead['high']:.3f}] / {recall['value']:.3f}"
+
+
+def _span(values: pd.Series) -> str:
+    low, high = int(values.min()), int(values.max())
+    return f"{low:,}" if low == high else f"{low:,}-{high:,}"
+
+
+def _name(revised: object) -> str:
+    return str(revised).partition("@")[0]
