@@ -7,8 +7,6 @@ that an interrupt keeps the run that was there, and leaves nothing where there w
 from __future__ import annotations
 
 import json
-import secrets
-import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -18,9 +16,9 @@ from clip_align.checkpoint import METRICS, MODEL, PANEL, REPRESENTATION
 from clip_align.documents import CONFIG
 from clip_align.monitor import CONTROL
 from representations.errors import InputError
-from representations.io import explained_disk_errors
 from representations.output import check_place
 from representations.saved import ARRAY_FILE, META_FILE
+from representations.staging import set_apart
 
 EVENTS = "events.out.tfevents.*"
 # What TensorBoard reads: of the run, of its controls, and of the projector.
@@ -59,21 +57,10 @@ def staged(out: Path) -> Iterator[Path]:
     InputError
         The disk is full or ``out`` cannot be written.
     """
-    made = [folder for folder in (out, *out.parents) if not folder.exists()]
-    training = out / f".training-{secrets.token_hex(4)}"
-    try:
-        with explained_disk_errors(out):
-            training.mkdir(parents=True)
-            yield training
-            clear_run(out)
-            _put(training, out)
-    except InputError as error:
-        raise InputError(str(error).replace(str(training), str(out))) from error
-    finally:
-        shutil.rmtree(training, ignore_errors=True)
-        for folder in made:
-            with suppress(OSError):  # a folder that holds the run stays
-                folder.rmdir()
+    with set_apart(out, "training") as training:
+        yield training
+        clear_run(out)
+        _put(training, out)
 
 
 def clear_run(folder: str | Path) -> None:

@@ -24,23 +24,39 @@ def staged(folder: Path, files: Sequence[str]) -> Iterator[Path]:
     InputError
         The disk is full or the folder cannot be written; it is then as it was.
     """
+    with set_apart(folder) as staging:
+        yield staging
+        for name in files:
+            if not (staging / name).exists() or name == files[0]:
+                (folder / name).unlink(missing_ok=True)
+        for name in reversed(files):
+            if (staging / name).exists():
+                (folder / name).parent.mkdir(exist_ok=True)
+                (staging / name).replace(folder / name)
+
+
+@contextmanager
+def set_apart(folder: Path, name: str = "staged") -> Iterator[Path]:
+    """An empty folder inside ``folder``, so on its disk, that is gone when the block ends.
+
+    So is ``folder`` where it was made for it and nothing was put there.
+
+    Raises
+    ------
+    InputError
+        As the block raises it, of its kind and with ``folder`` in the place of the one inside; or
+        the disk is full, or ``folder`` cannot be written.
+    """
     made = [place for place in (folder, *folder.parents) if not place.exists()]
-    staging = folder / f".staged-{secrets.token_hex(4)}"
+    inside = folder / f".{name}-{secrets.token_hex(4)}"
     try:
         with explained_disk_errors(folder):
-            staging.mkdir(parents=True)
-            yield staging
-            for name in files:
-                if not (staging / name).exists() or name == files[0]:
-                    (folder / name).unlink(missing_ok=True)
-            for name in reversed(files):
-                if (staging / name).exists():
-                    (folder / name).parent.mkdir(exist_ok=True)
-                    (staging / name).replace(folder / name)
+            inside.mkdir(parents=True)
+            yield inside
     except InputError as error:
-        raise InputError(str(error).replace(str(staging), str(folder))) from error
+        raise type(error)(str(error).replace(str(inside), str(folder))) from error
     finally:
-        shutil.rmtree(staging, ignore_errors=True)
+        shutil.rmtree(inside, ignore_errors=True)
         for place in made:
             with suppress(OSError):  # a folder that holds something stays
                 place.rmdir()

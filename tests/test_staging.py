@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from representations.errors import InputError
+from representations.errors import InputError, OutdatedError
 from representations.staging import staged
 
 FILES = ("last.json", "part/a.txt", "b.txt")
@@ -69,3 +69,16 @@ def test_the_first_is_gone_while_the_others_are_exchanged(
     monkeypatch.setattr(Path, "replace", replace)
     write(tmp_path, "two")
     assert replaced == ["b.txt", "a.txt", "last.json"]
+
+
+def test_an_error_keeps_its_kind_and_names_the_folder_the_user_gave(tmp_path: Path) -> None:
+    def fail(kind: type[InputError]) -> None:
+        with staged(tmp_path / "run", FILES) as staging:
+            raise kind(f"{staging / 'b.txt'}: of an earlier revision")
+
+    for kind in (InputError, OutdatedError):
+        with pytest.raises(InputError) as error:
+            fail(kind)
+        assert type(error.value) is kind
+        assert str(error.value) == f"{tmp_path / 'run' / 'b.txt'}: of an earlier revision"
+    assert not (tmp_path / "run").exists()
