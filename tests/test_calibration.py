@@ -69,8 +69,16 @@ def test_the_fit_has_the_least_loss_of_a_grid():
 
 
 def test_a_fit_without_an_optimum_ends_at_the_range():
-    assert fit_temperature(np.eye(3), np.arange(3)) == pytest.approx(TEMPERATURES[0], rel=1e-3)
     assert fit_temperature(np.eye(3), np.array([1, 2, 0])) == pytest.approx(20, rel=1e-3)
+
+
+@given(SEEDS, st.floats(0.1, 5))
+@settings(max_examples=30, deadline=None)
+def test_cells_that_are_all_right_make_no_classifier_surer_than_it_says(seed, scale):
+    logit_nt = scale * np.random.default_rng(seed).standard_normal((40, 4))
+    right_n = logit_nt.argmax(axis=1)
+    assert fit_temperature(logit_nt, right_n) == pytest.approx(1, rel=1e-3)
+    assert fit_temperature(0.05 * LOGIT, TYPE) < 1  # where cells are wrong, colder is allowed
 
 
 @given(

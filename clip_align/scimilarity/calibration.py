@@ -18,7 +18,7 @@ from representations.errors import InputError
 
 BINS: Final = 15
 TEMPERATURES: Final = (0.05, 20.0)
-"""Range of a fit. Where every held-out cell is right the likelihood has no optimum: it ends here"""
+"""Range of a fit. Where every held-out cell is wrong the likelihood has no optimum: it ends here"""
 SUM_ERROR: Final = 1e-3  # what rounding of float16 leaves of a sum of 1
 
 
@@ -43,7 +43,9 @@ class Reliability:
 def fit_temperature(logit_nt: np.ndarray, type_n: np.ndarray) -> float:
     """The temperature with the least negative log-likelihood of held-out cells.
 
-    The likelihood is concave in 1 / T, so it has one peak along log T too.
+    The likelihood is concave in 1 / T, so it has one peak along log T too. Where every cell is
+    right there is none: the colder the likelier, though nothing shows that the classifier is surer
+    than it says. No temperature below 1 is fitted then.
 
     Parameters
     ----------
@@ -66,7 +68,8 @@ def fit_temperature(logit_nt: np.ndarray, type_n: np.ndarray) -> float:
         log_p_nt = log_softmax(logit_nt / math.exp(log_t), axis=1)
         return -float(log_p_nt[np.arange(len(type_n)), type_n].mean())
 
-    low, high = map(math.log, TEMPERATURES)
+    all_right = bool((logit_nt.argmax(axis=1) == type_n).all())
+    low, high = (math.log(t) for t in (1.0 if all_right else TEMPERATURES[0], TEMPERATURES[1]))
     return math.exp(minimize_scalar(loss, bounds=(low, high), method="bounded").x)
 
 

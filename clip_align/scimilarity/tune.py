@@ -17,6 +17,7 @@ import torch
 from peft import PeftModel
 from sklearn.pipeline import Pipeline
 from torch import Tensor, nn
+from tqdm.auto import tqdm
 
 from clip_align.scimilarity.heads import heads
 from clip_align.scimilarity.lora import add_adapters, merged
@@ -79,12 +80,14 @@ def tune(
     config: TuneConfig,
     *,
     probe: Pipeline | None = None,
+    progress: bool = False,
 ) -> Tuned:
     """Train a classifier; the epoch with the best macro-F1 of held-out cells is kept.
 
     ``encoder`` and ``decoder`` read and write the genes of ``known`` and stay as they are.
     Repeatable for a seed and a number of threads. ``probe`` is what a head starts at where the
-    settings say so: that of :func:`best_probe`, which is found where it is not given.
+    settings say so: that of :func:`best_probe`, which is found where it is not given. ``progress``
+    shows a bar of the cells, on a terminal.
 
     Raises
     ------
@@ -101,9 +104,10 @@ def tune(
         tuning = Tuning(start, head, decoder, known, config)
         history: list[dict[str, float]] = []
         best, best_epoch, kept = (-1.0, 0.0), -1, copy.deepcopy(tuning.learned())
-        with tuning.remembering():
+        with _bar(config, len(known), progress=progress) as bar, tuning.remembering():
             for epoch in range(config.epochs):
-                history.append({"train/loss": tuning.epoch(), **tuning.judge(held)})
+                history.append({"train/loss": tuning.epoch(bar.update), **tuning.judge(held)})
+                bar.set_postfix({"macro-F1": f"{history[-1]['held/macro_f1']:.3f}"})
                 rank = (history[-1]["held/macro_f1"], -history[-1]["held/cross_entropy"])
                 if rank > best:
                     best, kept, best_epoch = rank, copy.deepcopy(tuning.learned()), epoch
@@ -111,6 +115,14 @@ def tune(
     return Tuned(
         encoder=tuning.encoder.eval(), head=head.eval(), types=known.types, config=config,
         steps=tuning.steps, best_epoch=best_epoch, history=tuple(history), off_at_start=off,
+    )  # fmt: skip
+
+
+def _bar(config: TuneConfig, n_cells: int, *, progress: bool) -> tqdm:
+    """Cells of all epochs that are still to come."""
+    return tqdm(
+        total=config.epochs * n_cells, desc=f"tune {config.trains}", unit="cell", leave=False,
+        disable=None if progress else True,
     )  # fmt: skip
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Final, Literal
 
+from clip_align.scimilarity.heads import heads
 from clip_align.scimilarity.lora import LoraSettings
 from clip_align.scimilarity.triplet import MARGIN
 from representations.errors import InputError
 
+MOST_SEED: Final = 2**63 - 3  # the order, the mining and the genes count on from it
 Trains = Literal["head", "adapters", "encoder", "scratch"]
 
 
@@ -41,16 +44,33 @@ class TuneConfig:
     seed: int = 0
 
 
-def check(config: TuneConfig) -> None:
-    """Refuse a setting that is out of its range, in one line that names it."""
-    for name in ("epochs", "batch_size", "reconstruction_genes"):
-        if getattr(config, name) < 1:
-            raise InputError(f"{name}={getattr(config, name)}: choose 1 or more")
+def check(config: TuneConfig, at: str = "") -> None:
+    """Refuse a setting that is out of its range, in one line that names it.
+
+    ``at`` is put before the name: where the settings are part of others.
+    """
+    heads.get(config.head)
+    lora = config.lora
+    ranges = (
+        ("epochs", config.epochs, 1, math.inf),
+        ("batch_size", config.batch_size, 2, math.inf),  # a batch of one cell is passed over
+        ("learning_rate", config.learning_rate, 1e-12, 1e3),
+        ("head_learning_rate", config.head_learning_rate, 1e-12, 1e3),
+        ("triplet_weight", config.triplet_weight, 0, 1e6),
+        ("reconstruction_weight", config.reconstruction_weight, 0, 1e6),
+        ("reconstruction_genes", config.reconstruction_genes, 1, math.inf),
+        ("margin", config.margin, 0, 4),  # of squared distances of unit vectors
+        ("dropout", config.dropout, 0, 1 - 1e-6),
+        ("seed", config.seed, 0, MOST_SEED),
+        ("lora.rank", lora.rank, 1, math.inf),
+        ("lora.alpha", lora.alpha, 1, math.inf),
+        ("lora.dropout", lora.dropout, 0, 1 - 1e-6),
+    )
+    for name, value, low, high in ranges:
+        if not low <= value <= high:  # nan, too
+            raise InputError(f"{at}{name}={value}: choose a value from {low:g} to {high:g}")
     if config.trains == "scratch" and config.head_start == "probe":
         raise InputError(
-            "head_start='probe' is of the source model's embeddings, which trains='scratch' has "
-            "none of; take head_start='random'"
+            f"{at}head_start='probe' is of the source model's embeddings, which trains='scratch' "
+            "has none of; take head_start='random'"
         )
-    for name in ("learning_rate", "head_learning_rate"):
-        if not getattr(config, name) > 0:
-            raise InputError(f"{name}={getattr(config, name)}: choose a value above 0")

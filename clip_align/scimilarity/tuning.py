@@ -7,7 +7,7 @@ Shapes: ``n`` cells, ``k`` genes, ``b`` cells of a batch, ``e`` embedding dimens
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -95,14 +95,18 @@ class Tuning:
             yield
         self.memory = None
 
-    def epoch(self) -> float:
-        """Every cell once; returns the mean loss."""
+    def epoch(self, tick: Callable[[int], object]) -> float:
+        """Every cell once; returns the mean loss. ``tick`` hears of each batch how large it is."""
         self.head.train()
         self.encoder.train(self.z_ne is None)
         if self._keeps_statistics:
             keep_statistics(self.encoder)
         batches = list(self._batches())
-        return sum(self._step(index_b) * len(index_b) for index_b in batches) / len(self.known)
+        total = 0.0
+        for index_b in batches:
+            total += self._step(index_b) * len(index_b)
+            tick(len(index_b))
+        return total / len(self.known)
 
     def _batches(self) -> Iterator[Tensor]:
         order_n = torch.randperm(len(self.known), generator=self.order)

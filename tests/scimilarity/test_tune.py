@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -9,7 +10,9 @@ import numpy as np
 import pytest
 import torch
 from sklearn.linear_model import LogisticRegression
+from tqdm.auto import tqdm
 
+from clip_align.scimilarity import tune as tune_module
 from clip_align.scimilarity import tuning as module
 from clip_align.scimilarity.gates import statistics_digest
 from clip_align.scimilarity.heads import heads
@@ -24,6 +27,7 @@ from clip_align.scimilarity.probe import (
 )
 from clip_align.scimilarity.remembered import Remembered
 from clip_align.scimilarity.tune import Labelled, TuneConfig, tune
+from clip_align.scimilarity.tune_config import check
 from clip_align.seeding import seeded
 from representations.errors import InputError
 from tests.scimilarity.tiny import GENES, TYPES, labelled, networks
@@ -220,12 +224,45 @@ def test_a_probe_is_for_the_linear_head():
         ({"epochs": 0}, "epochs=0"), ({"batch_size": 0}, "batch_size=0"),
         ({"learning_rate": 0.0}, "learning_rate=0.0"), ({"head": "lineal"}, "linear"),
         ({"head_learning_rate": -1.0}, "head_learning_rate=-1.0"),
+        ({"batch_size": 1}, "batch_size=1: choose a value from 2"),
+        ({"seed": -1}, "seed=-1: choose a value from 0"),
+        ({"dropout": 1.0}, "dropout=1.0"), ({"dropout": -0.1}, "dropout=-0.1"),
+        ({"triplet_weight": -1.0}, "triplet_weight=-1.0"),
+        ({"triplet_weight": math.nan}, "triplet_weight=nan"),
+        ({"reconstruction_weight": math.nan}, "reconstruction_weight=nan"),
+        ({"margin": -0.1}, "margin=-0.1"), ({"margin": math.nan}, "margin=nan"),
+        ({"learning_rate": math.nan}, "learning_rate=nan"),
+        ({"reconstruction_genes": 0}, "reconstruction_genes=0"),
+        ({"lora": LoraSettings(rank=0)}, "lora.rank=0"),
+        ({"lora": LoraSettings(alpha=0)}, "lora.alpha=0"),
+        ({"lora": LoraSettings(dropout=1.0)}, "lora.dropout=1.0"),
     ],
 )  # fmt: skip
 def test_a_setting_out_of_range_is_one_line(change, said):
     with pytest.raises(InputError, match=said) as error:
         run(replace(FEW, **change))
     assert "\n" not in str(error.value)
+
+
+def test_settings_that_are_part_of_others_are_named_so():
+    with pytest.raises(InputError, match=r"^tune\.epochs=0: "):
+        check(replace(FEW, epochs=0), "tune.")
+    check(FEW, "tune.")
+
+
+def test_a_bar_counts_every_cell_of_every_epoch_and_changes_nothing(monkeypatch):
+    seen = []
+
+    class Bar(tqdm):
+        def update(self, n=1):
+            seen.append(n)
+
+    monkeypatch.setattr(tune_module, "tqdm", Bar)
+    encoder, decoder = networks()
+    given = encoder, decoder, labelled(40, seed=1), labelled(20, seed=2), FEW
+    quiet, shown = tune(*given), tune(*given, progress=True)
+    assert quiet.history == shown.history
+    assert seen == 2 * FEW.epochs * [16, 16, 8]
 
 
 def test_one_type_is_no_classifier():
