@@ -28,7 +28,7 @@ from clip_align.scimilarity.forgetting import (
     recalls,
 )
 from clip_align.scimilarity.network import Decoder, Encoder
-from clip_align.scimilarity.pretrain import PretrainConfig, hold_out
+from clip_align.scimilarity.pretrain import PretrainConfig, split_atlas
 
 HELD, KNOWN = 1200, 2500
 STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0)
@@ -45,7 +45,7 @@ class Sample:
 @lru_cache(maxsize=1)
 def sample(seen: tuple[str, ...], config: PretrainConfig) -> Sample:
     """Drawn once for a source model: the same cells for every arm and seed."""
-    known, held = hold_out(atlas(seen), config)
+    known, held = split_atlas(atlas(seen), config)
     rng = np.random.default_rng(0)
     few = [
         part.rows(np.sort(rng.permutation(len(part))[:n]))

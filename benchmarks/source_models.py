@@ -1,8 +1,10 @@
 """The small source models: which data they may have seen, where they are kept.
 
 A row is never judged on a data set that its source model has seen: one model for each target left
-out. A model is trained once and kept beside the downloads, under a name with the hash of all that
-decides it.
+out. A model is trained once and kept beside the downloads, under a name with a hash of what the
+user chooses: data, gene order, settings (``identity``). What the code fixes is not in it: the
+constants below, the ontology that says which types are negatives, the training itself. Whoever
+changes one of those removes the models kept under the old one.
 """
 
 from __future__ import annotations
@@ -26,11 +28,17 @@ from benchmarks.datasets.console import say
 from benchmarks.datasets.scimilarity_genes import GENE_ORDER, gene_order
 from clip_align.scimilarity.atlas import Atlas
 from clip_align.scimilarity.cells import GeneMatch, expression, match_genes
-from clip_align.scimilarity.folder import SIZES, SOURCE, SourceModel, load_source, save_source
+from clip_align.scimilarity.folder import (
+    SOURCE,
+    SourceModel,
+    check_source_folder,
+    load_source,
+    save_source,
+)
 from clip_align.scimilarity.pretrain import PretrainConfig, pretrain
+from clip_align.scimilarity.pretrain_config import check
 from representations.errors import InputError
 from representations.keys import Obs
-from representations.output import check_folder
 
 ATLAS = ("kang", "pbmc3k", "marrow", "pbmc10k_cite")
 LEAST_CELLS = 5  # of the atlas, that express a gene: what fewer do is noise, and half of all genes
@@ -45,7 +53,10 @@ def seen_for(*targets: str) -> tuple[str, ...]:
 
 
 def identity(seen: Sequence[str], config: PretrainConfig) -> dict[str, Any]:
-    """Everything that decides a source model."""
+    """Revisions of the data sets, the gene order and the settings of a source model.
+
+    Not the constants of this module, the ontology or the code, which decide it as well.
+    """
     return {
         "data": {name: datasets.get(name).revision[:12] for name in seen},
         "genes": GENE_ORDER.sha256[:12],
@@ -83,9 +94,11 @@ def train_source(
 ) -> SourceModel:
     """Train on the atlas without some of its data sets; write the model folder.
 
-    Raises ``InputError`` where one is no part of the atlas, none is left, or the folder is taken.
+    Raises ``InputError`` where one is no part of the atlas, none is left, a setting is
+    out of its range, or the folder is taken.
     """
-    check_folder(folder, (SOURCE, SIZES), overwrite=overwrite)
+    check_source_folder(folder, overwrite=overwrite)
+    check(config)
     if strangers := sorted(set(leave_out) - set(ATLAS)):
         raise InputError(f"--leave-out {strangers[0]}: the atlas is {', '.join(ATLAS)}")
     if not (seen := seen_for(*leave_out)):

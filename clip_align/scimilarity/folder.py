@@ -10,25 +10,25 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import torch
-from safetensors.torch import load_file, save
-from torch import Tensor, nn
+from safetensors.torch import save
 
-from clip_align.scimilarity.network import Decoder, Encoder, Layers
+from clip_align.scimilarity.network import Decoder, Encoder
+from clip_align.scimilarity.source_files import OURS, THEIRS, fill, genes_of, layers_of
 from clip_align.seeding import seeded
 from representations.errors import InputError
-from representations.io import atomic_write, explained_disk_errors
+from representations.io import atomic_write
+from representations.output import check_folder, check_place
+from representations.staging import staged
 
 SIZES, GENES, SOURCE = "layer_sizes.json", "gene_order.tsv", "source.json"
 PARTS = ("encoder", "decoder")
-ENDINGS = (".safetensors", ".ckpt")
+WRITTEN = (SOURCE, SIZES, GENES, *(f"{part}{OURS}" for part in PARTS))
 KIND_V1 = "SCimilarity folder"
 
 
@@ -62,18 +62,33 @@ class SourceModel:
 
 
 def save_source(model: SourceModel, folder: str | Path) -> None:
-    """Write a model folder; ``source.json`` comes last, and says that it is whole."""
+    """Write a model folder, or leave the one that is there; ``source.json`` says it is whole.
+
+    Raises ``InputError`` where it cannot be written.
+    """
     folder, about = Path(folder), {**model.about, "name": model.name}
     sizes = {name: list(tensor.shape) for name, tensor in model.encoder.state_dict().items()}
-    with explained_disk_errors(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / SOURCE).unlink(missing_ok=True)
+    with staged(folder, WRITTEN) as staging:
         for name, part in zip(PARTS, (model.encoder, model.decoder), strict=True):
             tensors = {key: tensor.contiguous() for key, tensor in part.state_dict().items()}
-            atomic_write(folder / f"{name}{ENDINGS[0]}", save(tensors))
-        atomic_write(folder / SIZES, json.dumps(sizes))
-        atomic_write(folder / GENES, "\n".join(model.genes) + "\n")
-        atomic_write(folder / SOURCE, json.dumps(about, indent=1))
+            atomic_write(staging / f"{name}{OURS}", save(tensors))
+        atomic_write(staging / SIZES, json.dumps(sizes))
+        atomic_write(staging / GENES, "\n".join(model.genes) + "\n")
+        atomic_write(staging / SOURCE, json.dumps(about, indent=1))
+
+
+def check_source_folder(folder: Path, *, overwrite: bool) -> None:
+    """Refuse, before any work, a folder that cannot be written or whose model is not ours to lose.
+
+    SCimilarity's own is never replaced: it cannot be made again here.
+    """
+    check_place(folder)
+    if theirs := sorted(path.name for path in folder.glob(f"*{THEIRS}")):
+        raise InputError(
+            f"{folder}: holds {theirs[0]}, as a SCimilarity model that was not made here does; "
+            "name another folder"
+        )
+    check_folder(folder, WRITTEN, overwrite=overwrite)
 
 
 def load_source(folder: str | Path) -> SourceModel:
@@ -87,8 +102,8 @@ def load_source(folder: str | Path) -> SourceModel:
     """
     folder = Path(folder)
     files = _files(folder)
-    genes = _genes(files["genes"])
-    layers = _layers(files["sizes"])
+    genes = genes_of(files["genes"])
+    layers = layers_of(files["sizes"])
     if len(genes) != layers.n_genes:
         raise InputError(
             f"{files['genes']}: {len(genes)} genes, but the encoder reads {layers.n_genes}; take "
@@ -97,7 +112,7 @@ def load_source(folder: str | Path) -> SourceModel:
     with seeded(0):  # of no consequence: every weight is replaced
         encoder, decoder = Encoder(layers), Decoder(layers)
     for name, part in zip(PARTS, (encoder, decoder), strict=True):
-        _fill(part, files[name])
+        fill(part, files[name])
         part.eval().requires_grad_(False)
     return SourceModel(
         encoder=encoder, decoder=decoder, genes=genes, about=_about(folder, files["encoder"])
@@ -107,7 +122,7 @@ def load_source(folder: str | Path) -> SourceModel:
 def _files(folder: Path) -> dict[str, Path]:
     """Path of every file, or one line that names all that are missing."""
     choices = {"sizes": [SIZES], "genes": [GENES]}
-    choices |= {part: [f"{part}{ending}" for ending in ENDINGS] for part in PARTS}
+    choices |= {part: [f"{part}{ending}" for ending in (OURS, THEIRS)] for part in PARTS}
     found = {
         part: next((folder / name for name in names if (folder / name).is_file()), None)
         for part, names in choices.items()
@@ -121,52 +136,6 @@ def _files(folder: Path) -> dict[str, Path]:
     return {part: path for part, path in found.items() if path is not None}
 
 
-def _genes(path: Path) -> tuple[str, ...]:
-    try:
-        genes = tuple(path.read_text(encoding="utf-8").split())
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: damaged; take the file of the model") from error
-    if len(set(genes)) < len(genes):
-        raise InputError(f"{path}: a gene occurs twice; take the file of the model")
-    return genes
-
-
-def _layers(path: Path) -> Layers:
-    """Sizes of the layers, by the shapes of the encoder's linear weights in order of depth."""
-    try:
-        sizes = json.loads(path.read_text(encoding="utf-8"))
-        linear = [s for name, s in sorted(sizes.items(), key=_depth) if len(s) == 2]
-        (n_genes, *hidden), latent = [int(s[1]) for s in linear], int(linear[-1][0])
-        if not hidden or min(n_genes, *hidden, latent) < 1:
-            raise ValueError("no sizes of an encoder")
-        layers = Layers(n_genes=n_genes, hidden=tuple(hidden), latent=latent)
-    except (OSError, ValueError, TypeError, AttributeError, LookupError, ArithmeticError) as error:
-        raise InputError(f"{path}: damaged; take the file of the model") from error
-    return layers
-
-
-def _depth(item: tuple[str, Any]) -> list[int]:
-    return [int(number) for number in re.findall(r"\d+", item[0])]
-
-
-def _fill(module: nn.Module, path: Path) -> None:
-    try:
-        module.load_state_dict(_tensors(path))
-    except Exception as error:  # torch and its reader of checkpoints raise many kinds
-        reason = " ".join(str(error).split())[:160]
-        raise InputError(
-            f"{path}: damaged, of other layers, or more than weights, of which nothing was run "
-            f"({reason}); take the file of the model"
-        ) from error
-
-
-def _tensors(path: Path) -> dict[str, Tensor]:
-    if path.suffix == ENDINGS[0]:
-        return load_file(path)
-    loaded = torch.load(path, map_location="cpu", weights_only=True)
-    return dict(loaded.get("state_dict", loaded))
-
-
 def _about(folder: Path, encoder: Path) -> dict[str, Any]:
     path = folder / SOURCE
     if path.is_file():
@@ -175,6 +144,6 @@ def _about(folder: Path, encoder: Path) -> dict[str, Any]:
             return {**about, "name": str(about["name"])}
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise InputError(f"{path}: damaged; train the model again") from error
-    if encoder.suffix == ENDINGS[0]:
+    if encoder.suffix == OURS:
         raise InputError(f"{folder}: {SOURCE} is missing: its training did not end; run it again")
     return {"name": f"{KIND_V1} {folder.resolve().name}"}

@@ -10,7 +10,7 @@ has them is embedded as if it had not.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -21,29 +21,13 @@ from tqdm.auto import trange
 from clip_align.scimilarity.atlas import Atlas
 from clip_align.scimilarity.folder import SourceModel
 from clip_align.scimilarity.network import Decoder, Encoder, Layers, embed
-from clip_align.scimilarity.triplet import MARGIN, semi_hard
+from clip_align.scimilarity.pretrain_config import PretrainConfig, check
+from clip_align.scimilarity.triplet import semi_hard
 from clip_align.seeding import seeded
 from representations.errors import InputError
 
+__all__ = ["PretrainConfig", "pretrain", "split_atlas"]
 JUDGED_AGAINST = 5000  # known cells among which the nearest of a held-out one is looked for
-
-
-@dataclass(frozen=True, kw_only=True)
-class PretrainConfig:
-    """How a source model is trained; ``triplet_weight`` and 1 less it weigh the two losses."""
-
-    hidden: tuple[int, ...] = (1024, 1024)
-    latent: int = 128
-    dropout: float = 0.5
-    input_dropout: float = 0.4
-    triplet_weight: float = 0.1
-    margin: float = MARGIN
-    learning_rate: float = 1e-3
-    weight_decay: float = 1e-2
-    batch_size: int = 512
-    epochs: int = 15
-    held_share: float = 0.1
-    seed: int = 0
 
 
 def pretrain(
@@ -62,11 +46,10 @@ def pretrain(
     Raises
     ------
     InputError
-        Batches of fewer than two cells, or too few cells to train on.
+        A setting out of its range, or too few cells to train on.
     """
-    if config.batch_size < 2:
-        raise InputError(f"batch_size={config.batch_size}: choose 2 or more")
-    known, held = hold_out(atlas, config)
+    check(config)
+    known, held = split_atlas(atlas, config)
     layers = Layers(
         n_genes=len(atlas.genes_k), hidden=config.hidden, latent=config.latent,
         dropout=config.dropout, input_dropout=config.input_dropout,
@@ -91,7 +74,7 @@ def pretrain(
     )
 
 
-def hold_out(atlas: Atlas, config: PretrainConfig) -> tuple[Atlas, Atlas]:
+def split_atlas(atlas: Atlas, config: PretrainConfig) -> tuple[Atlas, Atlas]:
     """Cells that are trained on, and those that are not: the same for the same atlas and seed."""
     order = np.random.default_rng(config.seed).permutation(len(atlas))
     n_held = max(1, round(config.held_share * len(order)))

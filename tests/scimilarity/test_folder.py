@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 from collections.abc import Callable
@@ -14,10 +15,18 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from clip_align.scimilarity import folder as folder_module
-from clip_align.scimilarity.folder import GENES, SIZES, SOURCE, load_source, save_source
+from clip_align.scimilarity.folder import (
+    GENES,
+    SIZES,
+    SOURCE,
+    check_source_folder,
+    load_source,
+    save_source,
+)
 from clip_align.scimilarity.network import embed
 from representations.errors import InputError
 from tests.scimilarity import small
+from tests.scimilarity.tiny_files import contents
 
 OWN = ("encoder.safetensors", "decoder.safetensors", SIZES, GENES, SOURCE)
 
@@ -99,18 +108,58 @@ def test_our_folder_holds_data_alone_and_saving_twice_gives_the_same_bytes(
         assert held == (tmp_path / "again" / name).read_bytes()
 
 
-def test_source_json_is_written_last(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_source_json_goes_first_and_comes_last(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     order: list[str] = []
-    real = folder_module.atomic_write
+    real = Path.replace
 
-    def watched(path: Path, data: Any) -> None:
-        assert not (own / SOURCE).exists()  # the old one is gone before anything changes
-        order.append(path.name)
-        real(path, data)
+    def watched(path: Path, target: Path) -> Path:
+        if target.parent == own:
+            assert not (own / SOURCE).exists()  # the old one is gone before anything changes
+            order.append(target.name)
+        return real(path, target)
 
-    monkeypatch.setattr(folder_module, "atomic_write", watched)
+    monkeypatch.setattr(Path, "replace", watched)
     save_source(small.model(), own)
-    assert order == list(OWN)
+    assert sorted(order) == sorted(OWN)
+    assert order[-1] == SOURCE
+
+
+@pytest.mark.parametrize("fault", [OSError(errno.ENOSPC, "full"), KeyboardInterrupt()])
+@pytest.mark.parametrize("last", OWN)
+def test_a_write_that_fails_leaves_the_old_model_whole(
+    last: str, fault: BaseException, own: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At every file: it is written, then the disk is full or somebody loses patience."""
+    was, real = contents(tmp_path), folder_module.atomic_write
+
+    def failing(path: Path, data: Any) -> None:
+        real(path, data)
+        if path.name == last:
+            raise fault
+
+    monkeypatch.setattr(folder_module, "atomic_write", failing)
+    other = replace(small.model(), encoder=small.encoder(seed=9), about={"name": "another"})
+    for place in (own, tmp_path / "new" / "deep"):
+        with pytest.raises((InputError, KeyboardInterrupt)):
+            save_source(other, place)
+    assert contents(tmp_path) == was
+    assert [path.name for path in tmp_path.iterdir()] == ["own"]
+    assert (load_source(own).name, load_source(own).digest) == ("a small one", small.model().digest)
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_model_of_scimilarity_is_never_replaced(v1: Path, overwrite: bool) -> None:
+    with pytest.raises(InputError, match=r"holds decoder\.ckpt, as a SCimilarity model"):
+        check_source_folder(v1, overwrite=overwrite)
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_a_file_that_would_be_replaced_is_refused_unless_told(name: str, tmp_path: Path) -> None:
+    check_source_folder(tmp_path / "new", overwrite=False)
+    (tmp_path / name).write_text("mine")
+    with pytest.raises(InputError, match=f"holds a {name} already; .* --overwrite"):
+        check_source_folder(tmp_path, overwrite=False)
+    check_source_folder(tmp_path, overwrite=True)
 
 
 def test_a_model_without_a_name_is_not_saved(own: Path) -> None:
