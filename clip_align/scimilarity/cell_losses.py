@@ -25,8 +25,9 @@ def are_unit(z_ne: np.ndarray) -> bool:
 def triplet_losses(z_ne: np.ndarray, type_n: np.ndarray) -> np.ndarray:
     """Batch-hard loss ``(n,)`` of unit vectors; nan where a batch lacks a positive or a negative.
 
-    Batches are of a fixed size, in an order that does not depend on types: how hard the hardest is
-    grows with the size, so that losses compare among the same cells alone.
+    Batches are of ``TRIPLET_BATCH`` cells, the last of those that are left, in an order that does
+    not depend on types. How hard the hardest is grows with the size of a batch, so that losses
+    compare among the same cells alone.
     """
     order_n = np.random.default_rng(0).permutation(len(z_ne))
     loss_n = np.full(len(z_ne), np.nan)

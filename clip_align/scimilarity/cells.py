@@ -65,36 +65,19 @@ def match_genes(
             f"{source}: the names look like mouse genes ({examples}); the model reads human ones: "
             "map them to human orthologues and give their symbols"
         )
-    symbols, ordered = (to_symbols(one).symbols.tolist() for one in (names, order))
-    position: dict[str, int] = {}
-    for i, name in enumerate(names):
-        position.setdefault(str(name), i)
-    # A name that means another gene beside the names of its own list is no match.
-    exact = {
-        g: position[name]
-        for g, name in enumerate(order)
-        if name in position and symbols[position[name]] == ordered[g]
-    }
-    taken = set(exact.values())
-    by_symbol: dict[str, int] = {}
-    for i, symbol in enumerate(symbols):
-        if i not in taken:
-            by_symbol.setdefault(symbol, i)
-    for g, symbol in enumerate(ordered):
-        if g not in exact and symbol in by_symbol:
-            exact[g] = by_symbol.pop(symbol)
-    if len(exact) < least:
-        taken = set(exact.values())
+    column = _matched(names, order)
+    if len(column) < least:
+        taken = set(column.values())
         strangers = [str(name) for i, name in enumerate(names) if i not in taken][:EXAMPLES]
         raise InputError(
-            f"{source}: {len(exact)} of {len(names)} genes are among the {len(order)} of the "
+            f"{source}: {len(column)} of {len(names)} genes are among the {len(order)} of the "
             f"model, {least} are needed (unknown: {', '.join(strangers) or 'none'}); give human "
             "gene symbols, or ask for fewer with --min-genes"
         )
-    model_k = np.array(sorted(exact), dtype=np.int64)
+    model_k = np.array(sorted(column), dtype=np.int64)
     return GeneMatch(
         model_k=model_k,
-        cells_k=np.array([exact[g] for g in model_k.tolist()], dtype=np.int64),
+        cells_k=np.array([column[g] for g in model_k.tolist()], dtype=np.int64),
         n_model=len(order),
         n_cells=len(names),
     )
@@ -122,3 +105,29 @@ def embed_rows(encoder: nn.Module, x_nk: sp.csr_matrix, batch_size: int = 1024) 
 def tensor(x_nk: sp.csr_matrix) -> Tensor:
     """Dense, as the encoder reads it."""
     return torch.from_numpy(np.ascontiguousarray(x_nk.toarray(), dtype=np.float32))
+
+
+def _matched(names: Sequence[str], order: Sequence[str]) -> dict[int, int]:
+    """Column of the cells by position in the model's order."""
+    symbols, ordered = (to_symbols(one).symbols.tolist() for one in (names, order))
+    position = _first_of([str(name) for name in names])
+    # A name that means another gene beside the names of its own list is no match.
+    column = {
+        g: position[name]
+        for g, name in enumerate(order)
+        if name in position and symbols[position[name]] == ordered[g]
+    }
+    by_symbol = _first_of(symbols, but=set(column.values()))
+    for g, symbol in enumerate(ordered):
+        if g not in column and symbol in by_symbol:
+            column[g] = by_symbol.pop(symbol)
+    return column
+
+
+def _first_of(names: Sequence[str], *, but: set[int] | None = None) -> dict[str, int]:
+    """Where each name comes first, at other positions than these."""
+    position: dict[str, int] = {}
+    for i, name in enumerate(names):
+        if not but or i not in but:
+            position.setdefault(name, i)
+    return position

@@ -1,7 +1,7 @@
 """What an encoder has forgotten of the cells it was pre-trained on.
 
 Shapes: ``n`` source cells that are asked, ``k`` source cells that answer, ``e`` embedding
-dimensions.
+dimensions, ``t`` types of the cells that are asked.
 """
 
 from __future__ import annotations
@@ -37,13 +37,17 @@ def between(source: Encoder, tuned: Encoder, strength: float) -> Encoder:
 def neighbours_agree(
     held_ne: np.ndarray, known_ke: np.ndarray, held_n: np.ndarray, known_k: np.ndarray
 ) -> Bools:
-    """Whether most of the nearest known cells of each held-out one are of its type ``(n,)``."""
+    """Whether the commonest type among the nearest known cells is a held-out one's own ``(n,)``.
+
+    Of the ``NEIGHBOURS`` nearest, by cosine; a plurality is enough, and of types that are equally
+    common the one with the lowest number counts.
+    """
     knn = KNeighborsClassifier(NEIGHBOURS, metric="cosine").fit(known_ke, known_k)
     return np.asarray(knn.predict(held_ne) == held_n)
 
 
 def recalls(agree_n: Bools, held_n: np.ndarray) -> np.ndarray:
-    """Share of each type's cells whose neighbours agree, types in order."""
+    """Share of each type's cells whose neighbours agree ``(t,)``, types in order."""
     said_n = np.where(agree_n, held_n, -1)
     found: np.ndarray = recall_score(
         held_n, said_n, labels=np.unique(held_n), average=None, zero_division=0

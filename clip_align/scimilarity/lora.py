@@ -1,4 +1,4 @@
-"""Low-rank adapters on the linear layers of an encoder: added, switched off, scaled, merged, kept.
+"""Low-rank adapters on the linear layers of an encoder: added, merged, kept.
 
 Hu et al. 2022, arXiv:2106.09685, by peft. A layer ``W`` becomes ``W + (alpha / rank) B A`` with
 ``B`` zero at the start, so that nothing changes before a step is made.
@@ -10,13 +10,11 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
-from peft import LoraConfig, PeftModel, get_peft_model, helpers
+from peft import LoraConfig, PeftModel, get_peft_model
 from peft.utils import get_peft_model_state_dict, set_peft_model_state_dict
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
@@ -28,7 +26,6 @@ from representations.errors import InputError
 from representations.io import atomic_write
 
 CONFIG, WEIGHTS = "adapter.json", "adapter.safetensors"
-FIRST = "network.0.1.lora_A.weight"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,13 +67,6 @@ def add_adapters(encoder: Encoder, settings: LoraSettings, *, seed: int) -> Peft
         return get_peft_model(copy.deepcopy(encoder), config)
 
 
-@contextmanager
-def strength(model: PeftModel, value: float) -> Iterator[PeftModel]:
-    """The adapters count ``value`` times inside: 0 is the encoder without, 1 as trained."""
-    with helpers.rescale_adapter_scale(model, value):
-        yield model
-
-
 def merged(model: PeftModel) -> Encoder:
     """One encoder with the adapters added to its weights; ``model`` stays as it is."""
     encoder: Encoder = copy.deepcopy(model).merge_and_unload()
@@ -89,6 +79,12 @@ def adapter_weights(model: PeftModel) -> dict[str, Tensor]:
     return {name.removeprefix("base_model.model."): x.detach() for name, x in found.items()}
 
 
+def first_adapter(model: PeftModel) -> str:
+    """Name of the adapter weight ``(r, k)`` that reads genes, whether there is one or not."""
+    first = linear_layers(model.get_base_model())[0]
+    return f"{first.removesuffix('.base_layer')}.lora_A.weight"
+
+
 def n_trained(model: nn.Module) -> int:
     """Parameters that learn."""
     return sum(part.numel() for part in model.parameters() if part.requires_grad)
@@ -98,11 +94,11 @@ def save_adapter(
     model: PeftModel, settings: LoraSettings, folder: str | Path, *, columns_k: Tensor, n_genes: int
 ) -> None:
     """Write the adapters over the whole gene order: none acts on genes that were not measured."""
-    weights = adapter_weights(model)
-    if FIRST in weights:
+    weights, first = adapter_weights(model), first_adapter(model)
+    if first in weights:
         first_rg = torch.zeros(settings.rank, n_genes)
-        first_rg[:, columns_k] = weights[FIRST]
-        weights[FIRST] = first_rg
+        first_rg[:, columns_k] = weights[first]
+        weights[first] = first_rg
     folder = Path(folder)
     atomic_write(folder / WEIGHTS, save({k: v.contiguous() for k, v in weights.items()}))
     atomic_write(folder / CONFIG, json.dumps(asdict(settings), indent=1))
