@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -37,6 +37,7 @@ ARMS = (
     "pca+logreg",
 )  # fmt: skip
 TUNED = {"budget": "tuned"}
+Milliseconds: TypeAlias = tuple[float, float]  # of a cell, at each of ``BATCHES``
 
 
 def annotation(
@@ -81,19 +82,29 @@ def write_annotation(
     check_evaluation(folder, overwrite=True)
     cells = AnnotationCells(train, test, seed)
     cells.check()
-    asked = _Asked(cells)
-    with one_thread(), one_blas_thread():  # as the rows of the suite
+    with one_thread(), one_blas_thread():  # as the rows of the suite, to the last digit
+        asked = _Asked(cells)
         fitted = {name: one.fit(cells.lesson) for name, one in tqdm(made.items(), desc="arms")}
-    found = asked.arms(fitted)
+    ms = asked.timed(fitted)  # with the processor to themselves, as ``NOTE`` says
+    with one_thread(), one_blas_thread():
+        return _write(folder, asked, fitted, ms)
+
+
+def _write(
+    folder: Path, asked: _Asked, fitted: Mapping[str, Annotator], ms: Mapping[str, Milliseconds]
+) -> list[Path]:
+    found = [asked.arm(name, one, *ms.get(name, (None, None))) for name, one in fitted.items()]
     adapted = [arm for arm in found if arm.sanity is not None]
     maps: dict[str, Any] = {}
     if adapted:
         maps = {"before": asked.frozen(), "after": adapted[0].z_ne, "after_name": adapted[0].name}
+    cells = asked.cells
     written = write_evaluation(
         folder, found, cells.query.type_n, cells.lesson.types, **maps,
-        title=f"Annotation: {train} to {test}", about=_about(cells, asked.source), overwrite=True,
+        title=f"Annotation: {cells.train} to {cells.test}", about=_about(cells, asked.source),
+        overwrite=True,
     )  # fmt: skip
-    explained = made[adapted[0].name] if adapted else None
+    explained = fitted[adapted[0].name] if adapted else None
     if isinstance(explained, TunedArm) and find_spec("captum"):
         written += write_attribution(folder, explained, cells)
     return written
@@ -103,21 +114,21 @@ class _Asked:
     """The cells that are asked of, as every arm on the source encoder sees them."""
 
     def __init__(self, cells: AnnotationCells) -> None:
-        self.adata, self.source = cells.query.adata, cells.lesson.source()
+        self.cells, self.adata, self.source = cells, cells.query.adata, cells.lesson.source()
         self.match = match_genes(self.adata.var_names, self.source.genes, least=LEAST_GENES)
 
     def frozen(self) -> np.ndarray:
         """Embeddings ``(n, e)`` before anything is tuned."""
         return embed_cells(self.source.encoder, self.adata, self.match).numpy()
 
-    def arms(self, fitted: Mapping[str, Annotator]) -> list[Arm]:
-        """What each says, how long it takes, what the decoder makes of it."""
+    def timed(self, fitted: Mapping[str, Annotator]) -> dict[str, Milliseconds]:
+        """How long a cell takes each arm on the source encoder, one at a time and many."""
         timed = {name: _on_encoder(one, self.match) for name, one in fitted.items()}
         x_nk = tensor(expression(self.adata[: max(BATCHES)], self.match))
-        ms = ms_per_cell({name: one for name, one in timed.items() if one is not None}, x_nk)
-        return [self._arm(name, one, *ms.get(name, (None, None))) for name, one in fitted.items()]
+        return ms_per_cell({name: one for name, one in timed.items() if one is not None}, x_nk)
 
-    def _arm(self, name: str, one: Annotator, ms_1: float | None, ms_256: float | None) -> Arm:
+    def arm(self, name: str, one: Annotator, ms_1: float | None, ms_256: float | None) -> Arm:
+        """What one says, and what the decoder makes of it."""
         answer = one.annotate(self.adata)
         error_n = None
         if answer.in_source_space and answer.z_nd is not None:

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import json
+from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from anndata import AnnData
+from threadpoolctl import threadpool_info
 
 from benchmarks import annotation_judge, annotation_outputs, attribution_outputs, cli
-from benchmarks.annotators import Cells, Lesson, on_features, tuned
+from benchmarks.annotators import Cells, Lesson, _desk, on_features, tuned
 from clip_align.scimilarity import evaluation_folder
 from clip_align.scimilarity.folder import load_source
 from representations.errors import InputError
+from representations.threads import torch_threads
 from tests.scimilarity.tiny_files import TYPES, cells, contents, source
 
 ARMS = ("frozen+linear", "lora_ce", "frozen+logreg", "pca+logreg")
@@ -45,7 +49,9 @@ def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     source(tmp_path / "model")
     monkeypatch.setattr(annotation_outputs, "AnnotationCells", Split)
-    for module in (annotation_outputs, annotation_judge, attribution_outputs, on_features, tuned):
+    for module in (
+        annotation_outputs, annotation_judge, attribution_outputs, _desk, on_features, tuned,
+    ):  # fmt: skip
         monkeypatch.setattr(module, "LEAST_GENES", 20)
     monkeypatch.setattr(evaluation_folder, "umap_figure", lambda spaces, *_: picture(spaces))
     return tmp_path
@@ -101,6 +107,40 @@ def test_its_figures_are_those_of_the_records(tiny: Path) -> None:
     }  # fmt: skip
     for name, theirs in names.items():
         assert row[name] == pytest.approx(told[theirs].value, rel=1e-4), name
+
+
+def threads() -> tuple[int, int]:
+    """Those of torch, and the most of any BLAS."""
+    blas = [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+    return torch.get_num_threads(), max(blas)
+
+
+def test_all_but_the_timing_is_on_one_thread(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the suite makes its records: sums in another order differ in their last digits."""
+    seen: dict[str, set[tuple[int, int]]] = {}
+
+    def watch(module: object, name: str) -> None:
+        real = getattr(module, name)
+
+        def watched(*args: object, **kw: object) -> object:
+            seen.setdefault(name, set()).add(threads())
+            return real(*args, **kw)
+
+        monkeypatch.setattr(module, name, watched)
+
+    watch(tuned.TunedArm, "fit")
+    watch(tuned.TunedArm, "annotate")
+    for name in ("embed_cells", "reconstruction_errors", "write_evaluation", "ms_per_cell"):
+        watch(annotation_outputs, name)
+    if find_spec("captum"):
+        watch(attribution_outputs, "attribute")
+    with torch_threads(2):
+        free = threads()
+        annotation_outputs.write_annotation(Path("out"), "teaseq", "teaseq", arms=["lora_ce"])
+    assert seen.pop("ms_per_cell") == {free}
+    assert len(seen) >= 5
+    for name, found in seen.items():
+        assert found == {(1, 1)}, name
 
 
 @pytest.mark.parametrize(
