@@ -39,6 +39,8 @@ def forgetting(table: pd.DataFrame) -> Figure:
             loss.set_xticks([0, 0.5, 1])
             for ax in (gain, loss):
                 bare(ax, grid="y")
+        lost = 100 * rows.loc[rows["metric"].str.startswith(LOST), "value"]
+        panels[1, 0].set_ylim(lost.min() - 1, max(lost.max(), 100 * ALLOWED) + 1)  # bands may leave
         panels[0, 0].set_ylabel("macro-F1 gained, in points", size=9)
         panels[1, 0].set_ylabel("source cells lost, in points", size=9)
         handles = [Line2D([], [], marker="o", color=PALETTE[arm], label=arm) for arm in SHOWN]
