@@ -2,10 +2,36 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
+from anndata import AnnData
 from numpy.typing import NDArray
 
+from clip_align.labels import cell_types
 from representations.errors import InputError
+from representations.keys import Obs
+
+
+def hold_out_cells(
+    adata: AnnData, *, share: float, seed: int
+) -> tuple[NDArray[np.bool_], Literal["donor", "cell"]]:
+    """:func:`hold_out` of what a file says of its cells, and what it was done by.
+
+    Raises
+    ------
+    InputError
+        As there, or a cell has no donor where others have one.
+    """
+    donors_n = None
+    if Obs.DONOR in adata.obs:
+        if adata.obs[Obs.DONOR].isna().any():
+            raise InputError(f'obs["{Obs.DONOR}"] has missing values: fill or drop those cells')
+        donors_n = adata.obs[Obs.DONOR].to_numpy().astype(str)
+    by_donor = donors_n is not None and len(np.unique(donors_n)) > 1
+    ids_n = adata.obs_names.to_numpy().astype(str)
+    held_n = hold_out(ids_n, cell_types(adata), donors_n, share=share, seed=seed)
+    return held_n, "donor" if by_donor else "cell"
 
 
 def hold_out(

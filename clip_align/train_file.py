@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from anndata import AnnData
@@ -14,7 +13,7 @@ from anndata import AnnData
 from clip_align.checkpoint import Run, RunPanel, save_run, type_prototypes
 from clip_align.config import TrainConfig, check
 from clip_align.gating import GateReference
-from clip_align.holdout import check_share, hold_out
+from clip_align.holdout import check_share, hold_out_cells
 from clip_align.kinship import kinship
 from clip_align.labels import cell_types, ontology_terms
 from clip_align.markers import (
@@ -29,6 +28,7 @@ from clip_align.markers.hierarchy import load_hierarchy
 from clip_align.markers.profile import View
 from clip_align.models import above
 from clip_align.monitor import Monitor, MonitorConfig
+from clip_align.origin import origin
 from clip_align.pairs import UNLABELLED, PairedCells
 from clip_align.related import related
 from clip_align.run_folder import check_folder, keep_collapsed, staged
@@ -37,7 +37,7 @@ from clip_align.thinning import THINNING, whole_counts
 from clip_align.train import CollapseError, NonFiniteError, Trained, train
 from representations import registry
 from representations.errors import InputError, naming
-from representations.keys import Obs, Obsm, Uns
+from representations.keys import Obs, Obsm
 from representations.preprocess import counts
 from representations.query import prepare, read_h5ad
 from representations.threads import one_thread
@@ -93,7 +93,7 @@ def train_file(
     with naming(data):
         _check_cells(clean, plan, ancestry(markers, nodes))
         profile_nm = marker_profile(clean, view=plan.view, markers=markers).to_numpy()
-        held_n, by = _hold_out(clean, plan)
+        held_n, by = hold_out_cells(clean, share=plan.validation_share, seed=plan.train.seed)
     exclude = () if plan.keep_panel_genes else marker_genes(markers, plan.view)
     say(
         f"{clean.n_obs} cells, {held_n.sum()} of them for validation (by {by}); {len(markers)} "
@@ -122,7 +122,7 @@ def train_file(
         shown = clean[~held_n, ~clean.var_names.isin(exclude)]
         known = with_copies(known, shown, representation, plan.train)
     provenance = {
-        **_source(data, adata),
+        **origin(data, adata),
         "n_cells": clean.n_obs,
         "n_train": len(known),
         "n_validation": len(held),
@@ -200,30 +200,3 @@ def _markers(clean: AnnData, view: View, *, source: str) -> tuple[str, ...]:
     if len(markers) < 2:
         raise InputError(f"{source}: {len(markers)} {view} markers are measured; 2 are needed")
     return markers
-
-
-def _hold_out(clean: AnnData, plan: FileTraining) -> tuple[np.ndarray, str]:
-    donors_n = None
-    if Obs.DONOR in clean.obs:
-        if clean.obs[Obs.DONOR].isna().any():
-            raise InputError(f'obs["{Obs.DONOR}"] has missing values: fill or drop those cells')
-        donors_n = clean.obs[Obs.DONOR].to_numpy().astype(str)
-    by_donor = donors_n is not None and len(np.unique(donors_n)) > 1
-    held_n = hold_out(
-        clean.obs_names.to_numpy().astype(str),
-        cell_types(clean),
-        donors_n,
-        share=plan.validation_share,
-        seed=plan.train.seed,
-    )
-    return held_n, "donor" if by_donor else "cell"
-
-
-def _source(data: str | Path, adata: AnnData) -> dict[str, Any]:
-    """Where the cells come from."""
-    with Path(data).open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    described = adata.uns.get(Uns.DATASET, {})
-    told = cast(dict[str, Any], described) if isinstance(described, dict) else {}
-    named = {key: str(told[key]) for key in ("name", "revision") if key in told}
-    return {"data": Path(data).name, "sha256": digest, "dataset": named}
