@@ -81,10 +81,15 @@ def softmax(logit_nt: np.ndarray, temperature: float = 1.0) -> np.ndarray:
     InputError
         The temperature is not above 0, or a logit not finite.
     """
-    if not 0 < temperature < math.inf:
-        raise InputError(f"temperature={temperature}: choose a finite value above 0")
+    check_temperature(temperature)
     p_nt: np.ndarray = scipy_softmax(_table(logit_nt, "logits") / temperature, axis=1)
     return p_nt
+
+
+def check_temperature(temperature: float) -> None:
+    """Refuse one that no probabilities have."""
+    if not 0 < temperature < math.inf:
+        raise InputError(f"temperature={temperature}: choose a finite value above 0")
 
 
 def reliability(p_nt: np.ndarray, type_n: np.ndarray, bins: int = BINS) -> Reliability:

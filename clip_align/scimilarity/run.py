@@ -1,51 +1,41 @@
 """Run folders of annotation: enough to annotate new cells elsewhere, nothing that runs code.
 
 ``config.json`` ``model.safetensors`` (encoder with adapters merged, head, abstention)
-``gene_order.tsv`` ``adapter/`` (the adapters alone) ``sanity.json`` ``metrics.json``.
+``gene_order.tsv`` ``seen_cells.tsv`` (which cells it learnt from and was checked by) ``adapter/``
+(the adapters alone) ``sanity.json`` ``metrics.json``.
 ``config.json`` is written last: a folder without it is not a run.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
 from safetensors.torch import load_file, save
 from torch import Tensor
 
-from clip_align.documents import CONFIG, line, read_document, versions
+from clip_align.documents import CONFIG, line, versions
 from clip_align.scimilarity.classifier import Classifier
 from clip_align.scimilarity.conformal import Conformal
 from clip_align.scimilarity.heads import heads
-from clip_align.scimilarity.network import Encoder, Layers
+from clip_align.scimilarity.network import Encoder
+from clip_align.scimilarity.run_config import Digests, RunConfig, check_digest, read_config
+from clip_align.scimilarity.seen_cells import SEEN, SeenCells, read_seen
 from clip_align.seeding import seeded
 from representations.errors import InputError
 from representations.io import atomic_write, explained_disk_errors
 
 MODEL, GENES = "model.safetensors", "gene_order.tsv"
 SANITY, METRICS, ADAPTER = "sanity.json", "metrics.json", "adapter"
-FILES = (CONFIG, MODEL, GENES, SANITY, METRICS)
-RUN = "annotation run"
+FILES = (CONFIG, MODEL, GENES, SEEN, SANITY, METRICS)
 PARTS = ("encoder", "head", "abstention")
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Config:
-    """``config.json``."""
-
-    kind: Literal["scimilarity annotation"] = "scimilarity annotation"
-    layers: Layers
-    head: str
-    types: tuple[str, ...]
-    terms: tuple[str, ...]
-    temperature: float
-    about: dict[str, Any]
-    versions: dict[str, str]
 
 
 def save_classifier(
@@ -55,6 +45,7 @@ def save_classifier(
     head: str,
     sanity: Mapping[str, Any],
     metrics: Mapping[str, Any],
+    seen: SeenCells = SeenCells(),  # noqa: B008 - frozen
 ) -> None:
     """Write a run folder; each file is replaced in one step.
 
@@ -62,6 +53,8 @@ def save_classifier(
     ----------
     head
         Name of the head in its family.
+    seen
+        Cells of its training; none where it was made by hand.
 
     Raises
     ------
@@ -77,19 +70,32 @@ def save_classifier(
         },
     }
     tensors = {f"{p}.{k}": v.contiguous() for p, state in states.items() for k, v in state.items()}
-    config = _Config(
+    model, genes, cells = save(tensors), "\n".join(classifier.genes) + "\n", seen.text()
+    config = RunConfig(
         layers=classifier.encoder.layers, head=head, types=classifier.types,
         terms=classifier.terms, temperature=classifier.temperature,
+        sha256=Digests(
+            genes=_sha256(genes.encode()), model=_sha256(model), seen=_sha256(cells.encode())
+        ),
         about=dict(classifier.about), versions=versions(),
     )  # fmt: skip
     with explained_disk_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
         (folder / CONFIG).unlink(missing_ok=True)
-        atomic_write(folder / MODEL, save(tensors))
-        atomic_write(folder / GENES, "\n".join(classifier.genes) + "\n")
+        atomic_write(folder / MODEL, model)
+        atomic_write(folder / GENES, genes)
+        atomic_write(folder / SEEN, cells)
         atomic_write(folder / SANITY, json.dumps(dict(sanity), indent=1))
         atomic_write(folder / METRICS, json.dumps(dict(metrics), indent=1))
         atomic_write(folder / CONFIG, json.dumps(asdict(config), indent=1))
+
+
+def load_seen(folder: str | Path) -> SeenCells:
+    """Cells that a run has seen; ``InputError`` naming the file that does not say it."""
+    folder = Path(folder)
+    seen = read_seen(folder / SEEN)
+    check_digest(folder / SEEN, read_config(folder / CONFIG).sha256.seen)
+    return seen
 
 
 def load_classifier(folder: str | Path) -> Classifier:
@@ -101,34 +107,40 @@ def load_classifier(folder: str | Path) -> Classifier:
         Naming the file that is missing, damaged or does not fit the others.
     """
     folder = Path(folder)
-    config = _read_config(folder / CONFIG)
-    genes = tuple(_text(folder / GENES).split())
-    if len(genes) != config.layers.n_genes:
-        raise InputError(
-            f"{folder / GENES}: {len(genes)} genes, but {CONFIG} says {config.layers.n_genes}; "
-            "train the run again"
-        )
-    path = folder / MODEL
-    try:
-        parts = _parts(load_file(path))
+    config = read_config(folder / CONFIG)
+    check_digest(folder / GENES, config.sha256.genes)
+    genes = tuple((folder / GENES).read_text(encoding="utf-8").split())
+    with _blamed_on(folder / CONFIG):
+        if len(genes) != config.layers.n_genes:
+            raise ValueError(f"{config.layers.n_genes} genes, {GENES} has {len(genes)}")
         with seeded(0):  # of no consequence: every weight is replaced
             encoder = Encoder(config.layers)
             head = heads.get(config.head)(config.layers.latent, len(config.types))
+    check_digest(folder / MODEL, config.sha256.model)
+    with _blamed_on(folder / MODEL):
+        parts = _parts(load_file(folder / MODEL))
         encoder.load_state_dict(parts["encoder"])
         head.load_state_dict(parts["head"])
         arrays = {name: tensor.numpy() for name, tensor in parts["abstention"].items()}
         abstention = Conformal.from_state(arrays)
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: missing; the run is incomplete, train it again") from error
-    except InputError as error:
-        raise InputError(f"{folder / CONFIG}: {error}") from error
-    except Exception as error:  # readers of weights raise many kinds
-        raise InputError(f"{path}: damaged, or not of this run ({line(error)})") from error
+        if abstention.n_types != len(config.types):
+            raise ValueError(f"abstention among {abstention.n_types} of {len(config.types)} types")
     return Classifier(
         encoder=encoder.eval().requires_grad_(False), head=head.eval().requires_grad_(False),
         genes=genes, types=config.types, terms=config.terms, temperature=config.temperature,
         abstention=abstention, about=config.about,
     )  # fmt: skip
+
+
+@contextmanager
+def _blamed_on(path: Path) -> Iterator[None]:
+    """One line that names the file; readers of weights raise many kinds."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+    except Exception as error:
+        raise InputError(f"{path}: damaged, or not of this run ({line(error)})") from error
 
 
 def _parts(tensors: Mapping[str, Tensor]) -> dict[str, dict[str, Tensor]]:
@@ -139,19 +151,5 @@ def _parts(tensors: Mapping[str, Tensor]) -> dict[str, dict[str, Tensor]]:
     return found
 
 
-def _read_config(path: Path) -> _Config:
-    config = read_document(path, _Config, run=RUN)
-    if len(config.terms) != len(config.types):
-        raise InputError(f"{path}: {len(config.terms)} terms of {len(config.types)} types")
-    return config
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except FileNotFoundError as error:
-        raise InputError(
-            f"{path}: missing; name the folder of a finished {RUN} (it holds {CONFIG})"
-        ) from error
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: damaged; train the run again") from error
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
