@@ -31,7 +31,8 @@ def annotate(
         run: Folder of an annotation run.
         query: Gene symbols or Ensembl ids, raw or log-normalised counts.
         out: The query with types and embeddings (.h5ad), or a table of the types (.csv).
-        coverage: Share of cells that should keep their true type; by default the run's.
+        coverage: Nominal share of cells that are typical and have their true type among those of
+            obs["scimilarity_types"]; by default the run's.
         min_genes: Genes of the model that the query must have; by default as in training.
         overwrite: Replace a file that is there.
     """

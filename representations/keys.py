@@ -22,6 +22,7 @@ class Obs:
     SCIMILARITY_SCORE: Final = "scimilarity_score"
     SCIMILARITY_BEST: Final = "scimilarity_best_cell_type"
     SCIMILARITY_REASON: Final = "scimilarity_reason"
+    SCIMILARITY_TYPES: Final = "scimilarity_types"
     SCIMILARITY_ONTOLOGY: Final = "scimilarity_ontology_term_id"
     SCIMILARITY_ONTOLOGY_LABEL: Final = "scimilarity_ontology_label"
 

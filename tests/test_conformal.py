@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from safetensors.numpy import load, save
 
 from clip_align.scimilarity import typicality, verdict
+from clip_align.scimilarity.abstention_shares import abstention_shares
 from clip_align.scimilarity.calibration import softmax
-from clip_align.scimilarity.conformal import Conformal
+from clip_align.scimilarity.conformal import Conformal, alpha_of, least_cells
 from clip_align.scimilarity.typicality import Typicality
 from clip_align.scimilarity.verdict import Verdict, ontology_of
 from representations.errors import InputError
@@ -269,3 +270,39 @@ def test_bad_input_is_one_line(call, says):
     with pytest.raises(InputError, match=says) as error:
         call()
     assert "\n" not in str(error.value)
+
+
+@given(SEEDS, ALPHAS)
+@FEW
+def test_so_many_cells_and_no_fewer_can_leave_a_type_out(seed, hundredths):
+    share = hundredths / 100
+    needed = least_cells(share)
+    score_h = np.sort(np.random.default_rng(seed).random(needed + 3))
+    for n in range(1, needed + 4):
+        found = Conformal(alpha=share, n_types=3, score_h=score_h[:n]).threshold
+        assert math.isinf(found) == (n < needed)
+
+
+@pytest.mark.parametrize("coverage", [0, 1, -0.5, 1.5, math.nan])
+def test_a_coverage_that_is_no_share_is_refused(coverage):
+    with pytest.raises(InputError, match=r"coverage=.*: choose a share above 0 and below 1"):
+        alpha_of(coverage)
+    assert alpha_of(0.75) == 0.25
+
+
+@given(SEEDS, ALPHAS)
+@FEW
+def test_shares_of_abstention_are_those_counted_by_hand(seed, hundredths):
+    conformal = fitted(seed, n=99, alpha=hundredths / 100)
+    p_nt, type_n, z_nd = cells(np.random.default_rng(seed + 1), 30)
+    found = conformal.apply(p_nt, z_nd)
+    covered = named = wrong = 0
+    for i, t in enumerate(type_n):
+        alone = found.typical_n[i] and found.set_nt[i].sum() == 1
+        covered += bool(found.typical_n[i] and found.set_nt[i, t])
+        named += bool(alone)
+        wrong += bool(alone and not found.set_nt[i, t])
+    told = abstention_shares(found, type_n)
+    assert told == pytest.approx(
+        {"coverage": covered / 30, "named": named / 30, "wrong_name": wrong / 30}
+    )

@@ -37,7 +37,8 @@ def annotate(
 
     Adds ``obs["scimilarity_cell_type"]``, ``"unknown"`` where ``obs["scimilarity_reason"]`` says
     why; ``obs["scimilarity_best_cell_type"]``, the likeliest type all the same, and
-    ``obs["scimilarity_score"]``, its calibrated probability;
+    ``obs["scimilarity_score"]``, its calibrated probability; ``obs["scimilarity_types"]``, all that
+    a cell may be as ``"A|B"``, "" for an atypical one;
     ``obs["scimilarity_ontology_term_id"]`` and ``obs["scimilarity_ontology_label"]``, the nearest
     common term of the types that a cell may be, "" for an atypical one; ``obsm["X_scimilarity"]``;
     and ``uns["scimilarity"]``. The matrix is left alone. A cell without counts of the model's genes
@@ -46,7 +47,9 @@ def annotate(
     Parameters
     ----------
     coverage
-        Share of cells, like those of calibration, that keep their true type; None: the run's.
+        Nominal share of cells, like those of calibration, that are typical and have their true type
+        among those that they may be: about so many, as the run's epoch and temperature were chosen
+        on the same cells. None: the run's.
     min_genes
         Genes of the model that must be there; None: as many as training asked for.
 

@@ -25,10 +25,11 @@ from clip_align.scimilarity.annotation_table import (
 )
 from clip_align.scimilarity.cells import LEAST_GENES, GeneMatch, match_genes, tensor
 from clip_align.scimilarity.classifier import Classifier
+from clip_align.scimilarity.conformal import alpha_of
 from clip_align.scimilarity.held_cells import Cells
 from clip_align.scimilarity.network import Encoder, embed
 from clip_align.scimilarity.stream import CHUNK, find_counts
-from representations.errors import InputError, naming
+from representations.errors import naming
 from representations.keys import Obs, Obsm
 from representations.preprocess import log_normalise
 
@@ -84,9 +85,8 @@ def _at(classifier: Classifier, coverage: float | None) -> Classifier:
     """The classifier at another coverage."""
     if coverage is None:
         return classifier
-    if not 0 < coverage < 1:
-        raise InputError(f"coverage={coverage}: choose a share above 0 and below 1, such as 0.9")
-    return replace(classifier, abstention=replace(classifier.abstention, alpha=1 - coverage))
+    alpha = alpha_of(coverage)
+    return replace(classifier, abstention=replace(classifier.abstention, alpha=alpha))
 
 
 def _judge(

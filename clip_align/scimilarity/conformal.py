@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from clip_align.scimilarity.calibration import as_probabilities, as_types
-from clip_align.scimilarity.typicality import Typicality
+from clip_align.scimilarity.typicality import NEIGHBOURS, Typicality
 from clip_align.scimilarity.verdict import Verdict, ontology_of
 from representations.errors import InputError
 
@@ -32,7 +32,8 @@ class Conformal:
     For a new cell that is exchangeable with those of calibration: it is typical and its type in its
     set at a rate of 1 - ``alpha`` or more; it gets a wrong name at ``alpha`` / 2 or less (``alpha``
     without features). Nothing is promised of cells that are not, as of another laboratory, or where
-    calibration cells chose the model. With a share a, fewer than 1 / a - 1 calibration cells can
+    calibration cells chose the epoch or fitted the temperature, as those of a run did: its coverage
+    is nominal, and held to about. With a share a, fewer than 1 / a - 1 calibration cells can
     promise no less than the set of every type, and 1 / a - 1 or fewer find no cell atypical.
 
     ``score_h`` is ascending. ``dataclasses.replace`` gives another ``alpha`` from the same cells.
@@ -50,7 +51,7 @@ class Conformal:
     @classmethod
     def fit(
         cls, p_ht: np.ndarray, type_h: np.ndarray, z_hd: np.ndarray | None = None,
-        z_kd: np.ndarray | None = None, *, alpha: float = 0.1, k: int = 10,
+        z_kd: np.ndarray | None = None, *, alpha: float = 0.1, k: int = NEIGHBOURS,
         rng: np.random.Generator | None = None,
     ) -> Conformal:  # fmt: skip
         """Calibrate on held-out cells, each of a type that the classifier has.
@@ -137,6 +138,18 @@ class Conformal:
             alpha=float(state["alpha"]), n_types=int(state["n_types"]),
             score_h=state["score_h"], typicality=near,
         )  # fmt: skip
+
+
+def alpha_of(coverage: float) -> float:
+    """1 - coverage; ``InputError`` where that is no share."""
+    if not 0 < coverage < 1:
+        raise InputError(f"coverage={coverage}: choose a share above 0 and below 1, such as 0.9")
+    return 1 - coverage
+
+
+def least_cells(share: float) -> int:
+    """Calibration cells with which a test of that share can leave out a type: 1 / share - 1."""
+    return math.ceil(round(1 / share - 1, 9))
 
 
 def _same(one: int, other: int, whose: str) -> None:

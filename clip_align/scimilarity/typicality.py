@@ -14,6 +14,7 @@ from sklearn.neighbors import NearestNeighbors
 from representations.errors import InputError
 
 MOST_KNOWN: Final = 5000
+NEIGHBOURS: Final = 10  # known cells, the mean distance to which is looked at
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +31,7 @@ class Typicality:
 
     @classmethod
     def fit(
-        cls, z_hd: np.ndarray, z_kd: np.ndarray, *, k: int = 10,
+        cls, z_hd: np.ndarray, z_kd: np.ndarray, *, k: int = NEIGHBOURS,
         rng: np.random.Generator | None = None,
     ) -> Typicality:  # fmt: skip
         """From features of calibration cells and of known ones.

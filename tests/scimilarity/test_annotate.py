@@ -93,6 +93,24 @@ def test_ontology_terms_are_the_type_s_or_what_a_set_has_in_common() -> None:
     assert len(common) > 0
 
 
+def test_the_types_that_a_cell_may_be_are_all_told() -> None:
+    adata = annotated()
+    match = match_genes(GENES, GENES, least=1)
+    z_ne = embed_cells(classifier().encoder, cells()[:, list(GENES)].copy(), match).numpy()
+    set_nt = classifier().judge(z_ne)[1].set_nt
+    sizes = set()
+    for i, row in enumerate(adata.obs.itertuples()):
+        told = row.scimilarity_types.split("|") if row.scimilarity_types else []
+        if row.scimilarity_reason in ("atypical", "empty", "no counts"):
+            assert told == []
+            continue
+        assert told == [name for name, there in zip(TYPES, set_nt[i], strict=True) if there]
+        if row.scimilarity_reason == "":
+            assert told == [row.scimilarity_cell_type]
+        sizes.add(len(told))
+    assert sizes >= {1, 2}
+
+
 def test_a_type_without_a_term_has_none() -> None:
     adata = cells()
     annotate(adata, replace(classifier(), terms=("", *TERMS[1:])))

@@ -34,7 +34,8 @@ GENES = tuple(_KNOWN[: LAYERS.n_genes])
 OTHERS = tuple(_KNOWN[1000:1006])  # that the model does not have
 COLUMNS = [
     "scimilarity_cell_type", "scimilarity_score", "scimilarity_best_cell_type",
-    "scimilarity_reason", "scimilarity_ontology_term_id", "scimilarity_ontology_label",
+    "scimilarity_reason", "scimilarity_types", "scimilarity_ontology_term_id",
+    "scimilarity_ontology_label",
 ]  # fmt: skip
 EMPTY = 5  # cells without counts of the model's genes: this one and the next
 
