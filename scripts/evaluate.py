@@ -29,7 +29,8 @@ def evaluate(
 
     Args:
         run: Folder of a run of scripts/train.py.
-        data: Raw counts and obs["cell_type"], cells that the run was not trained on.
+        data: Raw counts and obs["cell_type"], cells that the run was not trained on: it knows them
+            by their names, and is not evaluated on them.
         out: Folder for report.md, tables (.csv) and figures (.png).
         source: Model folder that the run was tuned from: adds how far embeddings moved, the map
             before tuning and the reconstruction error. It is no baseline of accuracy: a classifier

@@ -40,7 +40,7 @@ def preprocess(
         min_genes: Genes of the model that the cells must measure.
         seed: Seed of the split.
         by: Split by donor or by cell; auto is by donor where there are three or more.
-        drop_rare: Leave out types of one cell.
+        drop_rare: Leave out types of fewer than four cells.
         overwrite: Replace files that are there.
     """
     for path in split_file(

@@ -1,6 +1,6 @@
 """A classifier of cell types, tuned from a model folder on your own labelled cells.
 
-python scripts/train.py DATA.h5ad --source FOLDER -o RUN
+python scripts/train.py DATA.h5ad --source FOLDER -o RUN [--validation VALIDATION.h5ad]
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from typing import Annotated
 import tyro
 from tyro.conf import FlagCreatePairsOff, Positional, arg
 
-from clip_align.scimilarity.train_file import AnnotationTraining, train_file
+from clip_align.scimilarity.train_file import train_file
+from clip_align.scimilarity.train_plan import AnnotationTraining
 from representations.console import run_cli, say
 
 
@@ -21,6 +22,7 @@ def train(
     *,
     source: Annotated[Path, arg(metavar="FOLDER")],
     out: Annotated[Path, arg(aliases=["-o"], metavar="RUN")],
+    validation: Annotated[Path | None, arg(metavar="VALIDATION.h5ad")] = None,
     plan: Annotated[AnnotationTraining, arg(name="")] = AnnotationTraining(),  # noqa: B008 - frozen
     overwrite: bool = False,
 ) -> None:
@@ -30,16 +32,20 @@ def train(
         data: Raw counts, obs["cell_type"]; obs["donor"] where known.
         source: Model folder: SCimilarity unpacked, or one of scripts/pretrain.py.
         out: Folder of the run.
+        validation: Labelled cells to check by, as PREFIX_val.h5ad of scripts/preprocess.py: then
+            none of DATA is held out.
         plan: How to train.
         overwrite: Replace a finished run.
     """
-    trained = train_file(data, source, out, plan, overwrite=overwrite, say=say)
+    trained = train_file(
+        data, source, out, plan, validation=validation, overwrite=overwrite, progress=True, say=say
+    )
     told = trained.metrics
     scores = {arm: told[arm]["held/macro_f1"] for arm in ("adapted", "frozen")}
     print(
         f"{out}: best epoch {told['best_epoch']}, {told['trained_parameters']} of "
-        f"{told['encoder_parameters']} parameters of the encoder learnt; macro-F1 of held-out "
-        f"cells {scores['adapted']:.3f}, head alone {scores['frozen']:.3f}; "
+        f"{told['encoder_parameters']} parameters of the encoder on the measured genes learnt; "
+        f"macro-F1 of held-out cells {scores['adapted']:.3f}, head alone {scores['frozen']:.3f}; "
         f"{len(trained.sanity.gates)} gates passed"
     )
 

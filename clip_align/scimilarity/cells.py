@@ -6,7 +6,7 @@ Shapes: ``n`` cells, ``g`` genes of the model, ``k`` of them that the cells meas
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import scipy.sparse as sp
@@ -81,6 +81,27 @@ def match_genes(
         n_model=len(order),
         n_cells=len(names),
     )
+
+
+def on_shared(one: GeneMatch, other: GeneMatch, *, least: int) -> tuple[GeneMatch, GeneMatch]:
+    """Both on the genes of the model that both have; ``InputError`` where these are too few."""
+    shared_k = np.intersect1d(one.model_k, other.model_k)
+    if len(shared_k) < least:
+        raise InputError(
+            f"{len(shared_k)} genes of the model are measured here and in the cells to learn from, "
+            f"{least} are needed; give files of the same genes, or ask for fewer with --min-genes"
+        )
+    first, second = (
+        replace(match, model_k=shared_k, cells_k=match.cells_k[np.isin(match.model_k, shared_k)])
+        for match in (one, other)
+    )
+    return first, second
+
+
+def check_least_genes(least: int) -> None:
+    """Refuse to ask for no gene at all."""
+    if least < 1:
+        raise InputError(f"min_genes={least}: choose 1 or more")
 
 
 def expression(adata: AnnData, match: GeneMatch) -> sp.csr_matrix:

@@ -4,46 +4,28 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from anndata import AnnData
 from torch import Tensor
 
-from clip_align.labels import cell_types
-from clip_align.pairs import UNLABELLED
+from clip_align.scimilarity.abstention_shares import abstention_shares
+from clip_align.scimilarity.asked_cells import AskedCells, asked_cells, check_unseen
 from clip_align.scimilarity.cell_losses import reconstruction_errors
-from clip_align.scimilarity.cells import (
-    LEAST_GENES,
-    GeneMatch,
-    embed_cells,
-    expression,
-    match_genes,
-    tensor,
-)
+from clip_align.scimilarity.cells import check_least_genes, embed_cells, expression, tensor
 from clip_align.scimilarity.classifier import Classifier
 from clip_align.scimilarity.evaluation import Arm
 from clip_align.scimilarity.evaluation_folder import check_evaluation, write_evaluation
 from clip_align.scimilarity.folder import SourceModel, load_source
 from clip_align.scimilarity.network import embed
-from clip_align.scimilarity.run import SANITY, load_classifier
+from clip_align.scimilarity.run import SANITY, load_classifier, load_seen
 from clip_align.scimilarity.speed import BATCHES, NOTE, ms_per_cell
+from clip_align.scimilarity.verdict import Verdict
 from representations.errors import InputError, naming
-from representations.keys import Obs
 from representations.query import prepare, read_h5ad
 
 Say = Callable[[str], object]
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Asked:
-    """Labelled cells of types that the run was taught, and which of its columns each is."""
-
-    adata: AnnData
-    type_n: np.ndarray
-    match: GeneMatch
 
 
 def evaluate_file(
@@ -66,21 +48,28 @@ def evaluate_file(
     Raises
     ------
     InputError
-        The run, the file or the model cannot be used, the model is another than the run's, or
-        ``out`` is taken; nothing is written.
+        The run, the file or the model cannot be used, the run has seen some of the cells, the model
+        is another than the run's, or ``out`` is taken; nothing is written.
     """
     run, out = Path(run), Path(out)
     check_evaluation(out, overwrite=overwrite)
-    classifier, sanity = load_classifier(run), _sanity(run / SANITY)
+    if min_genes is not None:
+        check_least_genes(min_genes)
+    classifier, seen, sanity = load_classifier(run), load_seen(run), _sanity(run / SANITY)
     model = None if source is None else _source_of(classifier, source)
     clean, remarks = prepare(read_h5ad(data), source=str(data))
     for remark in remarks:
         say(f"note: {remark}")
     with naming(data):
-        asked = _asked(clean, classifier, min_genes, say)
+        asked = asked_cells(clean, classifier, min_genes)
+        check_unseen(asked.adata, seen)
         z_ne = embed_cells(classifier.encoder, asked.adata, asked.match).numpy()
         before_ne = error_n = None
-        about = [_told(classifier, data, asked), NOTE]
+        p_nt, verdict = classifier.judge(z_ne)
+        told = [asked.left, _abstention(classifier, verdict, asked.type_n)]
+        for line in filter(None, told):
+            say(f"note: {line}")
+        about = [_told(classifier, data, asked), *filter(None, told), NOTE]
         if model is not None:
             before_ne = embed_cells(model.encoder, asked.adata, asked.match).numpy()
             error_n = reconstruction_errors(model.decoder, z_ne, asked.adata, asked.match)
@@ -89,7 +78,7 @@ def evaluate_file(
     answer, x_nk = _timed(classifier, asked)
     ms_at_1, ms_at_256 = ms_per_cell({"run": answer}, x_nk)["run"]
     arm = Arm(
-        name=run.resolve().name, p_nt=classifier.probabilities(z_ne), z_ne=z_ne,
+        name=run.resolve().name, p_nt=p_nt, z_ne=z_ne,
         ms_at_1=ms_at_1, ms_at_256=ms_at_256, error_n=error_n, sanity=sanity,
     )  # fmt: skip
     return write_evaluation(
@@ -118,25 +107,17 @@ def _source_of(classifier: Classifier, folder: str | Path) -> SourceModel:
     return model
 
 
-def _asked(clean: AnnData, classifier: Classifier, least: int | None, say: Say) -> _Asked:
-    """What can be judged; the rest is left out, and said."""
-    least = classifier.about.get("least_genes", LEAST_GENES) if least is None else least
-    match = match_genes(clean.var_names, classifier.genes, least=least)
-    named, number = cell_types(clean), {name: i for i, name in enumerate(classifier.types)}
-    code_n = np.array([number.get(name, -1) for name in named.tolist()])
-    if not (code_n >= 0).any():
-        raise InputError(
-            f'obs["{Obs.CELL_TYPE}"]: no cell has a type that the run was taught '
-            f"({', '.join(classifier.types)}); label the cells with its names"
-        )
-    strange = sorted(set(named[code_n < 0].tolist()) - {UNLABELLED})
-    if left := int((code_n < 0).sum()):
-        what = f" ({', '.join(strange)})" if strange else ""
-        say(f"note: {left} cells without a label, or of types that were not taught{what}, left out")
-    return _Asked(adata=clean[code_n >= 0].copy(), type_n=code_n[code_n >= 0], match=match)
+def _abstention(classifier: Classifier, verdict: Verdict, type_n: np.ndarray) -> str:
+    """What the run says "unknown" of, in a line."""
+    share = abstention_shares(verdict, type_n)
+    return (
+        f"At a nominal coverage of {1 - classifier.abstention.alpha:g}: coverage "
+        f"{share['coverage']:.3f} (typical, and the true type among those that a cell may be), "
+        f"named {share['named']:.3f}, wrong_name {share['wrong_name']:.3f}."
+    )
 
 
-def _timed(classifier: Classifier, asked: _Asked) -> tuple[Callable[[Tensor], object], Tensor]:
+def _timed(classifier: Classifier, asked: AskedCells) -> tuple[Callable[[Tensor], object], Tensor]:
     """The whole way from dense expression to probabilities, and cells to go it with."""
     encoder = classifier.encoder.on_genes(asked.match.columns)
     some = asked.adata[: max(BATCHES)]
@@ -144,7 +125,7 @@ def _timed(classifier: Classifier, asked: _Asked) -> tuple[Callable[[Tensor], ob
     return lambda x_bk: classifier.probabilities(embed(encoder, x_bk).numpy()), x_nk
 
 
-def _told(classifier: Classifier, data: str | Path, asked: _Asked) -> str:
+def _told(classifier: Classifier, data: str | Path, asked: AskedCells) -> str:
     return (
         f"{len(asked.type_n):,} labelled cells of {Path(data).name} by a classifier tuned from "
         f"{classifier.about.get('source')}; {len(asked.match.model_k):,} of its "

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from clip_align.documents import CONFIG
 from clip_align.scimilarity.evaluation import Arm, check_arms, misclassified, per_class, summary
 from clip_align.scimilarity.evaluation_figures import (
     calibration_figure,
@@ -94,7 +95,12 @@ def write_evaluation(
 
 
 def check_evaluation(folder: Path, *, overwrite: bool) -> None:
-    """Refuse, before any work, a folder that holds an evaluation or cannot be written."""
+    """Refuse, before any work, a folder that holds an evaluation or cannot be written.
+
+    And one of a run, even when told: both have a sanity.json.
+    """
+    if (folder / CONFIG).exists():
+        raise InputError(f"{folder}: holds a {CONFIG}, as a run does; name another folder")
     check_folder(folder, (*ALWAYS, *SOMETIMES), overwrite=overwrite)
 
 

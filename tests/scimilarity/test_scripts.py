@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Callable
 from pathlib import Path
 
 import anndata as ad
@@ -137,6 +139,57 @@ def test_preprocess_refuses_too_few_genes(
     assert contents(tmp_path) == {}
 
 
+def few_of_one_type(n: int) -> Callable[[AnnData], None]:
+    def change(adata: AnnData) -> None:
+        adata.obs.loc[adata.obs_names[:n], "cell_type"] = "rarity"
+
+    return change
+
+
+def test_what_preprocess_writes_train_takes_with_its_validation_file(
+    place: Path, tmp_path: Path, no_map, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = h5ad(tmp_path / "few.h5ad", few_of_one_type(3))
+    refused(run("preprocess", data, "-o", tmp_path / "my"), capsys, "'rarity' has 3 cells, 4 are")
+    h5ad(data, few_of_one_type(4))
+    assert run("preprocess", data, "-o", tmp_path / "my") == 0
+    train, val, test = (tmp_path / f"my_{part}.h5ad" for part in PARTS)
+    assert f"note: train on {train} with --validation {val}\n" in capsys.readouterr().err
+    out, parts = tmp_path / "run", [ad.read_h5ad(path) for path in (train, val)]
+    for options in ([], ["--validation", val, "--overwrite"]):
+        given = ["--source", place / "model", "-o", out, *QUICK, "--coverage", 0.5]
+        assert run("train", train, *given, *options) == 0
+    told = f"{parts[0].n_obs} cells to learn from, {parts[1].n_obs} to check by (by file); 55 of"
+    assert told in capsys.readouterr().err
+    about = json.loads((out / "config.json").read_text())["about"]
+    assert (about["data"], about["validation"]["data"]) == (train.name, val.name)
+    for path in (train, val):
+        options = ["-o", tmp_path / "seen", "--source", place / "model"]
+        n = ad.read_h5ad(path).n_obs
+        told = (
+            f"{n} of {n} labelled cells are among those that the run was trained on (such as 'c0_"
+        )
+        refused(run("evaluate", out, path, *options), capsys, path, told)
+    assert run("evaluate", out, test, "-o", tmp_path / "new") == 0
+
+
+def a_type_of_each_donor(adata: AnnData) -> None:
+    adata.obs["donor"] = [f"d{i % 6}" for i in range(adata.n_obs)]
+    own = adata.obs_names[: adata.n_obs // 2]
+    adata.obs.loc[own, "cell_type"] = "of " + adata.obs.loc[own, "donor"].astype(str)
+
+
+def test_preprocess_says_what_types_whole_donors_keep_from_training(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = h5ad(tmp_path / "cells.h5ad", a_type_of_each_donor)
+    assert run("preprocess", data, "-o", tmp_path / "by") == 0
+    there = set(ad.read_h5ad(tmp_path / "by_train.h5ad").obs["cell_type"])
+    said = re.findall(r"note: type '(of d\d)' has no cell to train on", capsys.readouterr().err)
+    assert len(said) == 2  # a donor to choose by, and one to be tested on
+    assert set(said) == {f"of d{i}" for i in range(6)} - there
+
+
 def tiny_atlas(names: tuple[str, ...]) -> Atlas:
     rng = np.random.default_rng(0)
     n, k, terms = 120, 40, ("CL:0000236", "CL:0000623")
@@ -212,8 +265,10 @@ def test_train_says_what_it_reached(
     assert run("train", place / "cells.h5ad", *options) == 0
     said = capsys.readouterr()
     assert said.out.startswith(f"{tmp_path / 'run'}: best epoch ")
+    assert ", 572 of 1962 parameters of the encoder on the measured genes learnt; " in said.out
     assert "gates passed" in said.out
-    assert "150 cells, 55 of 60 genes are among the 60 of a tiny one" in said.err
+    told = "126 cells to learn from, 24 to check by (by cell); 55 of 60 genes are among the 60"
+    assert f"{told} of a tiny one\n" in said.err
     config = json.loads((tmp_path / "run" / "config.json").read_text())
     assert config["about"]["tune"]["lora"]["rank"] == 4
     assert config["about"]["tune"]["learning_rate"] == 0.01
@@ -275,6 +330,12 @@ def test_evaluate_writes_tables_figures_and_a_page(
     row = pd.read_csv(out / "summary.csv").iloc[0]
     assert (row["arm"], row["n"], row["classes"]) == ("run", 90, 3)
     assert row["accuracy"] > 0.9
+    named = "- At a nominal coverage of 0.8: coverage "
+    (line,) = [one for one in (out / "report.md").read_text().splitlines() if named in one]
+    shares = [float(found) for found in re.findall(r" (\d\.\d{3})", line)]
+    assert len(shares) == 3
+    assert shares[2] <= shares[1]
+    assert f"note: {line[2:]}\n" in said.err
     assert row[["triplet", "reconstruction_mse", "ms_per_sample_batch1"]].notna().all()
     assert row["ms_per_sample_batch256"] < row["ms_per_sample_batch1"]
     sanity = json.loads((out / "sanity.json").read_text())
@@ -285,11 +346,13 @@ def test_evaluate_writes_tables_figures_and_a_page(
 def test_evaluate_leaves_out_what_was_not_taught_and_says_so(
     place: Path, trained: Path, tmp_path: Path, no_map, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    data = h5ad(tmp_path / "new.h5ad", one_cell)
+    data, adata = tmp_path / "new.h5ad", cells(seed=1)
+    one_cell(adata)
+    adata.write_h5ad(data)
     assert run("evaluate", trained, data, "-o", tmp_path / "out") == 0
-    assert "note: 1 cells without a label, or of types that were not taught (rarity)" in (
-        capsys.readouterr().err
-    )
+    left = "1 cells without a label, or of types that were not taught (rarity), left out"
+    assert f"note: {left}\n" in capsys.readouterr().err
+    assert f"- {left}\n" in (tmp_path / "out" / "report.md").read_text()
     row = pd.read_csv(tmp_path / "out" / "summary.csv").iloc[0]
     assert row["n"] == N_CELLS - 1
     assert np.isnan(row["reconstruction_mse"])  # without a model folder there is no decoder
@@ -315,6 +378,32 @@ def test_evaluate_refuses_cells_that_cannot_be_used(
     data = h5ad(tmp_path / "bad.h5ad", change)
     refused(run("evaluate", trained, data, "-o", tmp_path / "out"), capsys, data, told)
     assert set(contents(tmp_path)) == {"bad.h5ad"}
+
+
+def test_evaluate_refuses_one_cell_of_the_training_among_others(
+    place: Path, trained: Path, tmp_path: Path, no_map, capsys: pytest.CaptureFixture[str]
+) -> None:
+    adata = cells(90, seed=1)
+    for planted in cells().obs_names[[0, 77, 149]]:  # learnt from or checked by: both are refused
+        adata.obs_names = [planted, *adata.obs_names[1:]]
+        adata.write_h5ad(tmp_path / "leak.h5ad")
+        code = run("evaluate", trained, tmp_path / "leak.h5ad", "-o", tmp_path / "out")
+        refused(code, capsys, "leak.h5ad: 1 of 90 labelled cells are among", f"'{planted}'")
+    assert not (tmp_path / "out").exists()
+    adata.obs_names = ["another", *adata.obs_names[1:]]
+    adata.write_h5ad(tmp_path / "leak.h5ad")
+    assert run("evaluate", trained, tmp_path / "leak.h5ad", "-o", tmp_path / "out") == 0
+
+
+def test_evaluate_writes_into_no_run(
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    was = contents(trained)
+    cells(90, seed=1).write_h5ad(tmp_path / "other.h5ad")
+    for options in ([], ["--overwrite"]):
+        code = run("evaluate", trained, tmp_path / "other.h5ad", "-o", trained, *options)
+        refused(code, capsys, f"{trained}: holds a config.json, as a run does")
+    assert contents(trained) == was
 
 
 def test_evaluate_refuses_another_model_no_run_and_a_folder_that_is_taken(

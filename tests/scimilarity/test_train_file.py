@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from clip_align.origin import file_sha256
 from clip_align.scimilarity import run as run_folder
 from clip_align.scimilarity import train_file as module
 from clip_align.scimilarity.cells import embed_cells, match_genes
@@ -64,9 +65,14 @@ def test_a_run_is_whole_and_says_what_it_is_from(place: Path) -> None:
     assert about["n_genes"] == len(GENES) - 5
     assert about["least_genes"] == PLAN.min_genes
     assert about["n_known"] + about["n_held"] == 150
+    assert about["sha256"] == file_sha256(place / "cells.h5ad")
+    assert about["validation_by"] == "cell"
     assert json.loads((place / "run" / "sanity.json").read_text())["passed"] is True
     told = json.loads((place / "run" / "metrics.json").read_text())
-    assert 0 < told["trained_parameters"] < told["encoder_parameters"]
+    first, second, last = 55 * 24, 24 * 16, 16 * 8  # of the 55 genes that are measured
+    rest = (24 + 16 + 8) + 2 * (24 + 16) + 2  # biases, BatchNorm, PReLU
+    assert told["encoder_parameters"] == first + second + last + rest
+    assert told["trained_parameters"] == PLAN.tune.lora.rank * (55 + 24 + 24 + 16 + 16 + 8)
     assert 1 <= told["best_epoch"] <= PLAN.tune.epochs
 
 
@@ -122,7 +128,7 @@ def test_a_failure_leaves_the_folder_as_it_was(
 
 def test_a_closed_gate_writes_nothing(place: Path, tmp_path: Path) -> None:
     plan = replace(PLAN, tune=replace(PLAN.tune, learning_rate=1e-12))
-    with pytest.raises(InputError, match=r"gate .* is closed"):
+    with pytest.raises(InputError, match=r"^gate closed: "):
         train_file(place / "cells.h5ad", place / "model", tmp_path / "run", plan, **QUIET)
     assert not (tmp_path / "run").exists()
 
@@ -161,7 +167,8 @@ def test_rare_types_are_left_out_when_told(place: Path, tmp_path: Path) -> None:
     plan = replace(PLAN, drop_rare=True)
     trained = train_file(data, place / "model", tmp_path / "run", plan, say=said.append)
     assert trained.classifier.types == TYPES
-    assert any(line.startswith("note: 1 cells without a label, or of a type") for line in said)
+    left = "note: 1 cells without a label, or of types of fewer than 2 (rarity), are left out"
+    assert left in said
 
 
 @pytest.mark.parametrize(("change", "told"), UNUSABLE)

@@ -15,7 +15,7 @@ from anndata import AnnData
 
 from clip_align.scimilarity.folder import SourceModel, save_source
 from clip_align.scimilarity.network import Layers
-from clip_align.scimilarity.train_file import AnnotationTraining
+from clip_align.scimilarity.train_plan import AnnotationTraining
 from clip_align.scimilarity.tune import TuneConfig
 from representations.genes import gene_table
 from tests.scimilarity.small import decoder, encoder
@@ -106,6 +106,10 @@ def one_cell(adata: AnnData) -> None:
     adata.obs.loc[adata.obs_names[0], "cell_type"] = "rarity"
 
 
+def called_unknown(adata: AnnData) -> None:
+    adata.obs.loc[adata.obs_names[:9], "cell_type"] = "unknown"
+
+
 def unlabelled(adata: AnnData) -> None:
     del adata.obs["cell_type"]
 
@@ -119,6 +123,7 @@ UNUSABLE = [
     (negative, "holds negative values"),
     (mouse, "look like mouse genes"),
     (one_class, "1 cell type; a classifier needs two"),
-    (one_cell, "type 'rarity' has 1 cell, 2 are needed"),
+    (one_cell, "type 'rarity' has 1 cell, "),
     (unlabelled, 'no obs["cell_type"]'),
+    (called_unknown, "type 'unknown' is what annotation calls cells"),
 ]

@@ -1,0 +1,46 @@
+"""What is asked of a training from a file, and what is refused before the file is read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from clip_align.holdout import check_share
+from clip_align.scimilarity.cells import LEAST_GENES, check_least_genes
+from clip_align.scimilarity.classifier import ALPHA
+from clip_align.scimilarity.conformal import alpha_of
+from clip_align.scimilarity.tune_config import TuneConfig, check
+from representations.errors import InputError
+
+
+@dataclass(frozen=True, kw_only=True)
+class AnnotationTraining:
+    """What is trained from a file.
+
+    ``coverage`` is nominal: the share of cells, like those held out, that are typical and whose
+    true type is among those that they may be.
+    """
+
+    tune: TuneConfig = field(default_factory=TuneConfig)
+    validation_share: float = 0.15
+    coverage: float = 1 - ALPHA
+    min_genes: int = LEAST_GENES
+    drop_rare: bool = False
+
+
+def check_plan(plan: AnnotationTraining) -> None:
+    """Refuse a setting that is out of its range, in one line that names it.
+
+    Raises
+    ------
+    InputError
+        A number out of range, or something else than adapters: gates are asked of these alone.
+    """
+    check(plan.tune, "tune.")
+    if plan.tune.trains != "adapters":
+        raise InputError(
+            f"tune.trains={plan.tune.trains!r}: a run folder is of adapters, whose gates it must "
+            "pass; choose 'adapters' (python -m benchmarks annotation compares the other arms)"
+        )
+    check_share(plan.validation_share)
+    alpha_of(plan.coverage)
+    check_least_genes(plan.min_genes)
