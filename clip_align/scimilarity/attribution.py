@@ -22,7 +22,8 @@ from representations.errors import InputError
 
 Baseline: TypeAlias = Literal["zero", "mean"]
 COLUMNS = (
-    "type", "gene", "rank", "attribution", "expressed_share", "n_cells", "gap", "baseline",
+    "type", "gene", "rank", "attribution", "expressed_share", "present", "n_cells", "gap",
+    "baseline",
 )  # fmt: skip
 ROWS_AT_ONCE = 1024  # cells times steps, so that memory does not depend on how many there are
 
@@ -66,9 +67,11 @@ def attribute(
     -------
     pandas.DataFrame
         ``COLUMNS``, by type and rank: ``attribution`` in units of the logit, ``expressed_share``
-        of the ``n_cells`` explained. ``gap`` is how far a type is from complete: the largest
-        |sum of attributions - difference of the logit| of a cell, in units of the mean |difference|
-        of its type; take more steps where it is not small. A type without a right cell is left out.
+        of the ``n_cells`` explained. ``present``: whether they have more of the gene, by the mean,
+        than the baseline; where they have not, it is the lack of it that is read. ``gap`` is how
+        far a type is from complete: the largest |sum of attributions - difference of the logit| of
+        a cell, in units of the mean |difference| of its type; take more steps where it is not
+        small. A type without a right cell is left out.
 
     Raises
     ------
@@ -92,9 +95,16 @@ def attribute(
         rows_c = rng.permutation(np.flatnonzero(right_n & (true_n == t)))[:most_cells]
         x_ck = x_nk[torch.from_numpy(rows_c)]
         mean_k, gap = _explain(method(logits), x_ck, start_1k, t, n_steps)
-        told = {"type": classifier.types[t], "n_cells": len(rows_c), "gap": gap}
-        told["baseline"] = baseline
-        tables.append(_top(genes_k, mean_k, (x_ck > 0).float().mean(dim=0).numpy(), n_top, told))
+        of_gene = pd.DataFrame({
+            "gene": genes_k, "attribution": mean_k,
+            "expressed_share": (x_ck > 0).float().mean(dim=0).numpy(),
+            "present": (x_ck.mean(dim=0) > start_1k[0]).numpy(),
+        })  # fmt: skip
+        tables.append(
+            _top(of_gene, n_top).assign(
+                type=classifier.types[t], n_cells=len(rows_c), gap=gap, baseline=baseline
+            )[list(COLUMNS)]
+        )
     return pd.concat(tables, ignore_index=True)
 
 
@@ -114,18 +124,10 @@ def _explain(
     return found_ck.mean(dim=0).numpy(), float(gap)
 
 
-def _top(
-    genes_k: np.ndarray, mean_k: np.ndarray, share_k: np.ndarray, n_top: int, told: dict[str, Any]
-) -> pd.DataFrame:
+def _top(of_gene: pd.DataFrame, n_top: int) -> pd.DataFrame:
     """The first genes by attribution; of equal ones by name, whatever the order of the columns."""
-    first = np.lexsort((genes_k.astype(str), -mean_k))[:n_top]
-    table = pd.DataFrame(
-        {
-            "gene": genes_k[first], "rank": np.arange(1, len(first) + 1),
-            "attribution": mean_k[first], "expressed_share": share_k[first],
-        }
-    )  # fmt: skip
-    return table.assign(**told)[list(COLUMNS)]
+    order = np.lexsort((of_gene["gene"].astype(str), -of_gene["attribution"]))[:n_top]
+    return of_gene.iloc[order].assign(rank=np.arange(1, len(order) + 1))
 
 
 def _check(x_nk: Tensor, match: GeneMatch, baseline: str, **least_one: int) -> None:

@@ -1,4 +1,4 @@
-"""Figure of attributions: the first genes of each type, known markers in colour."""
+"""Figure of attributions: the first genes of each type, known markers in colour, absent hollow."""
 
 from __future__ import annotations
 
@@ -9,14 +9,19 @@ import numpy as np
 import pandas as pd
 
 from clip_align.analysis.style import FAINT, INK, ONE, bare, framed, headed, short
-from clip_align.scimilarity.known_markers import is_known, known_markers
+from clip_align.scimilarity.known_markers import (
+    LEAST_CELLS,
+    found_in,
+    is_known,
+    known_markers,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 MOST_GENES, COLUMNS = 20, 4
-OTHER = "#c3c8ce"
+OTHER, ABSENT = "#c3c8ce", "#ffffff"
 BASELINES = {"zero": "no expression", "mean": "the mean of the cells"}
 
 
@@ -38,33 +43,39 @@ def attribution_figure(table: pd.DataFrame, terms: Mapping[str, str]) -> Figure:
         for ax in figure.axes[len(groups) :]:
             ax.axis("off")
         headed(figure, "Which genes the classifier reads in each type", _note(table))
-        _key(figure)
+        _key(figure, absent=not table["present"].all())
     return figure
 
 
 def _bars(ax: Axes, name: str, part: pd.DataFrame, term: str) -> None:
-    import seaborn as sns
-
-    genes = part["gene"].tolist()
-    known = is_known(genes, term)
-    sns.barplot(
-        x=part["attribution"].to_numpy(), y=genes, hue=np.where(known, "known", "other"),
-        palette={"known": ONE, "other": OTHER}, orient="h", dodge=False, legend=False, width=0.72,
-        saturation=1, ax=ax,
-    )  # fmt: skip
+    genes, places = part["gene"].tolist(), np.arange(len(part))
+    known, found, present = is_known(genes, term), found_in(part, term), part["present"]
+    edges = [ONE if marks else OTHER for marks in known]
+    faces = [colour if there else ABSENT for colour, there in zip(edges, present, strict=True)]
+    ax.barh(places, part["attribution"], height=0.72, color=faces, edgecolor=edges, linewidth=1)
     bare(ax)
+    ax.set_yticks(places, genes)
+    ax.set_ylim(len(genes) - 0.5, -0.5)
     ax.tick_params(axis="y", labelsize=8.5)
-    for label, marks in zip(ax.get_yticklabels(), known, strict=True):
-        label.set(color=ONE if marks else INK, weight="bold" if marks else "normal")
-    ax.set(xlabel="", ylabel="")
+    for label, marks, is_found in zip(ax.get_yticklabels(), known, found, strict=True):
+        label.set(color=ONE if marks else INK, weight="bold" if is_found else "normal")
     ax.locator_params(axis="x", nbins=4)
     ax.set_title(short(name), loc="left", size=10.5, weight="bold", color=INK, pad=17)
-    n = int(part["n_cells"].iloc[0])
-    told = f"{known.sum()} of {len(genes)} known" if known_markers(term) else "no markers known"
     ax.annotate(
-        f"{n:,} cell{'' if n == 1 else 's'}; {told}", (0, 1), (0, 5), xycoords="axes fraction",
-        textcoords="offset points", size=8.5, color=FAINT,
+        _told(int(part["n_cells"].iloc[0]), known, found, term), (0, 1), (0, 5),
+        xycoords="axes fraction", textcoords="offset points", size=8.5, color=FAINT,
     )  # fmt: skip
+
+
+def _told(n: int, known: np.ndarray, found: np.ndarray, term: str) -> str:
+    """Of how many cells, and how many of the first genes are known."""
+    cells = f"{n:,} cell{'' if n == 1 else 's'}"
+    if not known_markers(term):
+        return f"{cells}; no markers known"
+    few = "" if n >= LEAST_CELLS else ", too few to test"
+    lacking = int((known & ~found).sum())
+    absent = f", {lacking} by absence" if lacking else ""
+    return f"{cells}{few}; {found.sum()} of {len(known)} known{absent}"
 
 
 def _note(table: pd.DataFrame) -> str:
@@ -76,14 +87,17 @@ def _note(table: pd.DataFrame) -> str:
     )
 
 
-def _key(figure: Figure) -> None:
+def _key(figure: Figure, *, absent: bool) -> None:
     from matplotlib.patches import Patch
 
     handles = [
         Patch(color=ONE, label="known marker of the type (immune158)"),
         Patch(color=OTHER, label="any other gene"),
     ]
+    if absent:
+        hollow = "hollow: read by its absence, the type has no more of it than the baseline"
+        handles.append(Patch(facecolor=ABSENT, edgecolor=INK, label=hollow))
     figure.legend(
-        handles=handles, loc="outside lower center", ncols=2, frameon=False, fontsize=9.5,
+        handles=handles, loc="outside lower center", ncols=3, frameon=False, fontsize=9.5,
         labelcolor=INK,
     )  # fmt: skip

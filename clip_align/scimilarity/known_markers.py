@@ -2,7 +2,8 @@
 
 What is known is the project's own panel: it is of immune cells, small, and gives each marker one
 place, so that a gene which is none of its markers of a type may well be one (NKG7, which it places
-with NK cells, and effector T cells): the precision is a lower bound.
+with NK cells, and effector T cells): the precision is a lower bound. A marker counts where the type
+has it: one that is read by its absence says nothing of what is known of the type.
 """
 
 from __future__ import annotations
@@ -20,10 +21,11 @@ from representations.errors import InputError
 from representations.genes import to_symbols
 
 COLUMNS = (
-    "type", "term", "n_top", "n_found", "precision", "chance", "p_value", "n_known", "n_measured",
-    "found",
+    "type", "term", "n_cells", "n_top", "n_found", "precision", "chance", "p_value", "n_known",
+    "n_measured", "found",
 )  # fmt: skip
 LEAST_KNOWN = 3
+LEAST_CELLS = 10  # of a type, for its first genes to be more than those of a few cells
 
 
 @lru_cache
@@ -82,6 +84,12 @@ def is_known(genes: Sequence[str], term: str) -> np.ndarray:
     return np.isin(to_symbols(genes).symbols.astype(str), list(known_markers(term)))
 
 
+def found_in(table: pd.DataFrame, term: str) -> np.ndarray:
+    """Which rows of attributions are known markers of a type that it has: ``(k,)`` bool."""
+    found_k: np.ndarray = is_known(table["gene"].tolist(), term) & table["present"].to_numpy(bool)
+    return found_k
+
+
 def check_markers(
     attributions: pd.DataFrame,
     terms: Mapping[str, str],
@@ -98,16 +106,18 @@ def check_markers(
     terms
         Cell Ontology id by type; types without one are left out.
     measured
-        Genes that could have been among the first: all that the cells measure. Those that some
-        cell expresses alone are a stricter chance.
+        Genes that could have been among the first. Leave out those that no cell expresses: their
+        attribution is exactly 0, and with them in the urn anything seems better than chance.
 
     Returns
     -------
     pandas.DataFrame
         ``COLUMNS``, one row for each type with ``LEAST_KNOWN`` measured known markers or more.
-        ``precision`` is ``n_found / n_top``, ``chance`` the share of known markers among the
-        measured genes, ``p_value`` that of as many or more by chance: the upper tail of the
-        hypergeometric distribution, exact, not corrected for the number of types.
+        ``found`` are known markers that are ``present``; ``precision`` is ``n_found / n_top``,
+        ``chance`` the share of known markers among the measured genes, ``p_value`` that of as many
+        or more by chance: the upper tail of the hypergeometric distribution, not corrected for the
+        number of types. It is an upper bound: markers that the type lacks count among those known.
+        A type of fewer than ``LEAST_CELLS`` explained cells is not tested: its ``p_value`` is nan.
 
     Raises
     ------
@@ -121,14 +131,16 @@ def check_markers(
         n_known = int(is_known(genes, term).sum())
         if n_known < LEAST_KNOWN:
             continue
-        first = table.sort_values("rank")["gene"].head(n_top).tolist()
+        top = table.sort_values("rank").head(n_top)
+        first, n_cells = top["gene"].tolist(), int(top["n_cells"].iloc[0])
         _check(str(name), first, genes, n_top)
-        found = [gene for gene, known in zip(first, is_known(first, term), strict=True) if known]
-        p_value = hypergeom.sf(len(found) - 1, len(genes), n_known, len(first))
+        found = top["gene"][found_in(top, term)].tolist()
+        p_value = float(hypergeom.sf(len(found) - 1, len(genes), n_known, len(first)))
         rows.append(
             (
-                name, term, len(first), len(found), len(found) / len(first),
-                n_known / len(genes), float(p_value), n_known, len(genes), "|".join(found),
+                name, term, n_cells, len(first), len(found), len(found) / len(first),
+                n_known / len(genes), p_value if n_cells >= LEAST_CELLS else float("nan"), n_known,
+                len(genes), "|".join(found),
             )
         )  # fmt: skip
     return pd.DataFrame(rows, columns=list(COLUMNS))

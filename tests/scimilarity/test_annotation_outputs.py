@@ -10,17 +10,19 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.sparse as sp
 import torch
 from anndata import AnnData
 from threadpoolctl import threadpool_info
 
 from benchmarks import annotation_judge, annotation_outputs, attribution_outputs, cli
 from benchmarks.annotators import Cells, Lesson, _desk, on_features, tuned
-from clip_align.scimilarity import evaluation_folder
+from benchmarks.stats import holm
+from clip_align.scimilarity import attribution_figure, evaluation_folder, known_markers
 from clip_align.scimilarity.folder import load_source
 from representations.errors import InputError
 from representations.threads import torch_threads
-from tests.scimilarity.tiny_files import TYPES, cells, contents, source
+from tests.scimilarity.tiny_files import GENES, TYPES, cells, contents, source
 
 ARMS = ("frozen+linear", "lora_ce", "frozen+logreg", "pca+logreg")
 
@@ -107,6 +109,49 @@ def test_its_figures_are_those_of_the_records(tiny: Path) -> None:
     }  # fmt: skip
     for name, theirs in names.items():
         assert row[name] == pytest.approx(told[theirs].value, rel=1e-4), name
+
+
+def test_markers_are_tested_among_expressed_genes_and_over_types(
+    tiny: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each type's own genes stand for its markers; of two genes no cell that is asked has any."""
+    pytest.importorskip("captum")
+    ids = dict(zip(TYPES, ("CL:0000236", "CL:0000623", "CL:0000084"), strict=True))
+    own = {ids[name]: frozenset(GENES[20 * t : 20 * t + 9]) for t, name in enumerate(TYPES)}
+    monkeypatch.setattr(known_markers, "known_markers", own.__getitem__)
+    monkeypatch.setattr(attribution_figure, "known_markers", own.__getitem__)
+    terms = {name: SimpleNamespace(ontology_id=cl_id) for name, cl_id in ids.items()}
+    split, silent = Split("teaseq", "teaseq", 0), (0, 25)
+    counts_ng = split.query.adata.X.toarray()
+    counts_ng[:, silent] = 0
+    split.query.adata.X = sp.csr_matrix(counts_ng)
+    arm = annotation_outputs.annotators.create("lora_ce").fit(split.lesson)
+    data = SimpleNamespace(get=lambda _: SimpleNamespace(terms=terms))
+    monkeypatch.setattr(attribution_outputs, "datasets", data)
+    attribution_outputs.write_attribution(tiny, arm, split)
+    genes = pd.read_csv(tiny / attribution_outputs.GENES)
+    assert not set(genes["gene"]) & {GENES[g] for g in silent}
+    assert set(genes["present"]) <= {True, False}
+    table = pd.read_csv(tiny / attribution_outputs.MARKERS)
+    assert (table["n_measured"] == len(GENES) - 5 - len(silent)).all()
+    by_type = table.groupby("type")["n_known"].first().to_dict()
+    assert by_type.items() <= {"B": 8, "NK": 8, "T": 9}.items()  # those named right at all
+    assert by_type
+    for _, part in table.groupby("baseline"):
+        tested = part.dropna(subset="p_value")
+        assert tested["p_holm"].tolist() == pytest.approx(
+            holm(tested["p_value"].tolist()), rel=1e-4
+        )
+        assert part["p_holm"].isna().equals(part["p_value"].isna())
+        assert part["p_value"].isna().equals(part["n_cells"] < 10)
+
+
+def test_types_that_are_not_tested_do_not_count_among_those_corrected_for() -> None:
+    p_value = pd.DataFrame({"type": list("abc"), "p_value": [0.01, np.nan, 0.04], "n_known": 3})
+    table = attribution_outputs._corrected(p_value)
+    assert list(table) == ["type", "p_value", "p_holm", "n_known"]
+    np.testing.assert_allclose(table["p_holm"], [0.02, np.nan, 0.04])
+    assert list(attribution_outputs._corrected(p_value[:0])) == list(table)
 
 
 def threads() -> tuple[int, int]:

@@ -143,6 +143,29 @@ def test_a_gene_that_no_cell_expresses_has_exactly_nothing() -> None:
         assert (silent[["attribution", "expressed_share"]] == 0).all(axis=None)
 
 
+def test_a_gene_is_present_where_a_type_has_more_of_it_than_the_baseline() -> None:
+    """The first type is told from the others by what it lacks: that gene comes first, absent."""
+    model, x_nk = reads_one(3), expression(40)
+    model.encoder.first.weight.data.neg_()
+    model.encoder.first.bias.data[0] = 2.0
+    x_nk[:20, 3], x_nk[20:, 3] = 0.0, 3.0
+    x_nk[:, 5] = 0.0
+    x_nk[:20, 7], x_nk[20:, 7] = 2.0, 0.0
+    right_n = logits(model, x_nk).argmax(dim=1) == 0
+    assert right_n.tolist() == [True] * 20 + [False] * 20
+    for baseline in ("mean", "zero"):
+        table = found(model, x_nk, baseline=baseline)
+        own = table[table["type"] == "B"].set_index("gene")
+        start_k = x_nk.mean(dim=0) if baseline == "mean" else torch.zeros(len(GENES))
+        expected = dict(zip(GENES, (x_nk[:20].mean(dim=0) > start_k).tolist(), strict=True))
+        assert own["present"].to_dict() == expected
+        assert not own["present"][[GENES[3], GENES[5]]].any()
+        assert own["present"][GENES[7]]
+    mean = found(model, x_nk, baseline="mean")
+    assert mean[mean["type"] == "B"]["gene"].iloc[0] == GENES[3]
+    assert mean[mean["type"] == "B"]["attribution"].iloc[0] > 0
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_the_order_of_genes_does_not_matter(seed: int) -> None:
     order = np.random.default_rng(seed).permutation(len(GENES))

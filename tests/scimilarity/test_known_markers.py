@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import io
+import math
+from collections.abc import Collection
 from math import comb
 
 import pandas as pd
 import pytest
+from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
 
 from clip_align.analysis.style import ONE
 from clip_align.markers import load_panel
 from clip_align.scimilarity.attribution import COLUMNS
 from clip_align.scimilarity.attribution_figure import attribution_figure
-from clip_align.scimilarity.known_markers import check_markers, is_known, known_markers
+from clip_align.scimilarity.known_markers import (
+    LEAST_CELLS,
+    check_markers,
+    is_known,
+    known_markers,
+)
 from representations.errors import InputError
 
 B, NAIVE_B, PLASMA, NK = "CL:0000236", "CL:0000788", "CL:0000786", "CL:0000623"
@@ -54,9 +63,11 @@ def test_a_marker_is_known_by_its_official_symbol() -> None:
     ]  # fmt: skip
 
 
-def attributions(**genes: list[str]) -> pd.DataFrame:
+def attributions(
+    *, n_cells: int = 10, absent: Collection[str] = (), **genes: list[str]
+) -> pd.DataFrame:
     rows = [
-        (name, gene, rank, 1 / rank, 0.5, 10, 0.01, "zero")
+        (name, gene, rank, 1 / rank, 0.5, gene not in absent, n_cells, 0.01, "zero")
         for name, first in genes.items()
         for rank, gene in enumerate(first, start=1)
     ]
@@ -90,6 +101,26 @@ def test_no_known_marker_among_the_first_is_certain_and_fewer_genes_are_looked_a
     assert check_markers(FIRST, {}, MEASURED).empty
 
 
+def test_a_marker_that_the_type_lacks_is_not_found() -> None:
+    """The urn stays as it is: the p value of fewer found is larger, never smaller."""
+    first = attributions(absent=["MS4A1", "X1"], b=["X3", "CD19", "X1", "MS4A1", "X9"])
+    row = check_markers(first, {"b": B}, MEASURED, n_top=5).iloc[0]
+    assert (row["found"], row["n_found"], row["precision"]) == ("CD19", 1, 1 / 5)
+    assert (row["n_known"], row["chance"]) == (3, 3 / 50)
+    assert row["p_value"] == pytest.approx(1 - comb(47, 5) / comb(50, 5), rel=1e-12)
+    all_absent = attributions(absent=MEASURED, b=["X3", "CD19", "X1", "MS4A1", "X9"])
+    none = check_markers(all_absent, {"b": B}, MEASURED, n_top=5).iloc[0]
+    assert (none["found"], none["p_value"]) == ("", 1)
+
+
+def test_a_type_of_few_cells_is_told_but_not_tested() -> None:
+    tables = [attributions(n_cells=n, b=["CD19", "X1"]) for n in (LEAST_CELLS - 1, LEAST_CELLS)]
+    few, enough = (check_markers(t, {"b": B}, MEASURED, n_top=2).iloc[0] for t in tables)
+    assert (few["n_cells"], few["found"]) == (LEAST_CELLS - 1, "CD19")
+    assert math.isnan(few["p_value"])
+    assert enough["p_value"] < 1
+
+
 def test_a_check_that_cannot_be_made_is_one_line() -> None:
     with pytest.raises(InputError, match=r"^b: 5 genes, 20 are asked for"):
         check_markers(FIRST, {"b": B}, MEASURED)
@@ -112,3 +143,25 @@ def test_the_figure_has_a_panel_of_each_type_and_known_markers_in_colour(n_types
     told = "\n".join(text.get_text() for text in (*figure.texts, *panels[0].texts))
     assert f"from no expression, means over {10 * n_types} rightly named cells; at most 1" in told
     assert "10 cells; 1 of 20 known" in told
+    assert "hollow" not in legend(figure)
+
+
+def legend(figure: Figure) -> str:
+    return "\n".join(text.get_text() for text in figure.legends[0].get_texts())
+
+
+def test_the_figure_shows_what_is_read_by_its_absence_hollow() -> None:
+    genes = ["MS4A1", "CD19", *(f"X{i}" for i in range(18))]
+    figure = attribution_figure(attributions(n_cells=9, absent=["MS4A1", "X1"], b=genes), {"b": B})
+    figure.savefig(io.BytesIO(), format="png", dpi=50)
+    ax = figure.axes[0]
+    by_gene = dict(zip(genes, ax.patches, strict=True))
+    hollow = [gene for gene, bar in by_gene.items() if to_hex(bar.get_facecolor()) == "#ffffff"]
+    assert hollow == ["MS4A1", "X1"]
+    known = [gene for gene, bar in by_gene.items() if to_hex(bar.get_edgecolor()) == ONE.lower()]
+    assert known == ["MS4A1", "CD19"]
+    labels = ax.get_yticklabels()
+    assert [label.get_text() for label in labels] == genes
+    assert [x.get_text() for x in labels if x.get_fontweight() == "bold"] == ["CD19"]
+    assert ax.texts[0].get_text() == "9 cells, too few to test; 1 of 20 known, 1 by absence"
+    assert "hollow: read by its absence" in legend(figure)
