@@ -17,8 +17,7 @@ from clip_align.scimilarity.cell_losses import (
     triplet_losses,
 )
 from clip_align.scimilarity.cells import match_genes
-from clip_align.scimilarity.classifier import ALPHA
-from clip_align.scimilarity.conformal import Conformal
+from clip_align.scimilarity.conformal import ALPHA, Conformal
 
 PAIRED = ("accuracy", "balanced_accuracy", "macro_f1", "macro_f1_asked")
 

@@ -36,7 +36,9 @@ def annotate(
         min_genes: Genes of the model that the query must have; by default as in training.
         overwrite: Replace a file that is there.
     """
-    from clip_align.scimilarity.annotate import annotate_file  # brings peft: other commands wait
+    from clip_align.scimilarity.annotate import (
+        annotate_file,
+    )  # brings torch: other commands do not wait
 
     table, remarks = annotate_file(
         run, query, out, coverage=coverage, min_genes=min_genes, overwrite=overwrite

@@ -23,7 +23,7 @@ from benchmarks.source_models import identity, seen_for
 from benchmarks.suites import Row
 from benchmarks.tasks import Outcome, tasks
 from benchmarks.timing import exactly
-from clip_align.scimilarity.classifier import ALPHA
+from clip_align.scimilarity.conformal import ALPHA
 from clip_align.scimilarity.pretrain import PretrainConfig
 from clip_align.scimilarity.probe import macro_f1
 from representations.keys import Obs

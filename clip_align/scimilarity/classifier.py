@@ -13,13 +13,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from clip_align.scimilarity.calibration import fit_temperature, softmax
+from clip_align.scimilarity.calibration import softmax
 from clip_align.scimilarity.conformal import Conformal
 from clip_align.scimilarity.network import Encoder
-from clip_align.scimilarity.tune import Labelled, Tuned
 from clip_align.scimilarity.verdict import Verdict
-
-ALPHA = 0.1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,25 +47,3 @@ class Classifier:
         p_nt = self.probabilities(z_ne)
         abstention = self.abstention if alpha is None else replace(self.abstention, alpha=alpha)
         return p_nt, abstention.apply(p_nt, z_ne)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Calibration:
-    """Temperature and thresholds by held-out cells."""
-
-    temperature: float
-    abstention: Conformal
-
-
-def calibrate(
-    tuned: Tuned, known: Labelled, held: Labelled, *, alpha: float = ALPHA
-) -> Calibration:
-    """Fit the temperature and the abstention of a tuned classifier on held-out cells."""
-    z_he, z_ke = tuned.embed(held.x_nk), tuned.embed(known.x_nk)
-    type_h, logit_ht = held.type_n.numpy(), tuned.logits(z_he).numpy()
-    temperature = fit_temperature(logit_ht, type_h)
-    abstention = Conformal.fit(
-        softmax(logit_ht, temperature), type_h, z_he.numpy(), z_ke.numpy(), alpha=alpha,
-        rng=np.random.default_rng(tuned.config.seed),
-    )  # fmt: skip
-    return Calibration(temperature=temperature, abstention=abstention)

@@ -17,6 +17,8 @@ from clip_align.scimilarity.typicality import NEIGHBOURS, Typicality
 from clip_align.scimilarity.verdict import Verdict, ontology_of
 from representations.errors import InputError
 
+ALPHA = 0.1  # one cell in ten is not covered
+
 __all__ = ["Conformal", "Verdict", "ontology_of"]
 
 

@@ -11,7 +11,8 @@ from peft import PeftModel
 
 from clip_align.documents import CONFIG
 from clip_align.labels import ontology_terms
-from clip_align.scimilarity.classifier import Classifier, calibrate
+from clip_align.scimilarity.calibrated import calibrate
+from clip_align.scimilarity.classifier import Classifier
 from clip_align.scimilarity.conformal import alpha_of, least_cells
 from clip_align.scimilarity.folder import SourceModel, load_source
 from clip_align.scimilarity.gates import Whole, examine

@@ -6,8 +6,7 @@ from dataclasses import dataclass, field
 
 from clip_align.holdout import check_share
 from clip_align.scimilarity.cells import LEAST_GENES, check_least_genes
-from clip_align.scimilarity.classifier import ALPHA
-from clip_align.scimilarity.conformal import alpha_of
+from clip_align.scimilarity.conformal import ALPHA, alpha_of
 from clip_align.scimilarity.tune_config import TuneConfig, check
 from representations.errors import InputError
 
