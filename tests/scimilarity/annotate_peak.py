@@ -1,6 +1,6 @@
-"""Megabytes that annotating a file adds at its peak, and whether it imported what trains adapters.
+"""Megabytes that annotating a file adds at its peak, and whether adapters' library was imported.
 
-In a process of its own, everything imported and called once.
+``python -m tests.scimilarity.annotate_peak``: a process of its own, everything called once before.
 """
 
 from __future__ import annotations
