@@ -11,7 +11,7 @@ from benchmarks import stats
 from benchmarks.annotators._arms import ARMS
 from benchmarks.grouping import Key, Runs, grouped
 from benchmarks.records import Record
-from benchmarks.tidy import difference
+from benchmarks.tidy import gap_between
 
 SUITE = "annotation"
 LEAD, ASKED = "macro_f1", "macro_f1_asked"
@@ -65,15 +65,8 @@ def _row(key: Key, runs: Runs, metric: str, baseline: str) -> dict[str, object] 
     """None for the baseline itself, or where one of the two did not run."""
     fits = BASELINES[baseline]
     other = next((x for x in runs if x.section == key.section and fits(key, x)), None)
-    if other is None or other == key:
-        return None
-    gap = difference(runs[key], runs[other], metric)
-    if not gap:
-        return None
-    shared = {r.seed for r in runs[key]} & {r.seed for r in runs[other]}
-    named = {name: getattr(key, name) for name in COLUMNS[:5]}
-    figures = {name: value for name, value in gap.items() if name != "p"}
-    return {**named, "metric": metric, "reference": baseline, **figures, "seeds": len(shared)}
+    gap = gap_between(key, other, runs, metric)
+    return None if gap is None else {**gap, "reference": baseline}
 
 
 def name_of(row: pd.Series) -> str:

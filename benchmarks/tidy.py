@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks import stats
-from benchmarks.grouping import Key, check_differ, grouped, reference_of
+from benchmarks.grouping import Key, Runs, check_differ, grouped, reference_of
 from benchmarks.ranges import range_of
 from benchmarks.records import MetricValue, Record
 
@@ -97,6 +97,15 @@ def difference(
         "p": gap.p,
         "p_normal": gap.p_normal,
     }
+
+
+def gap_between(key: Key, other: Key | None, runs: Runs, metric: str) -> dict[str, object] | None:
+    """``key`` with its paired difference to ``other``; None where there is nothing to compare."""
+    if other is None or other == key or not (gap := difference(runs[key], runs[other], metric)):
+        return None
+    shared = {r.seed for r in runs[key]} & {r.seed for r in runs[other]}
+    figures = {name: value for name, value in gap.items() if name != "p"}
+    return {**key._asdict(), "metric": metric, **figures, "seeds": len(shared)}
 
 
 def _replicates(found: Sequence[MetricValue]) -> stats.Floats | None:

@@ -14,7 +14,7 @@ from benchmarks import stats
 from benchmarks.grouping import Key, Runs, grouped
 from benchmarks.records import Record
 from benchmarks.suites import Versus
-from benchmarks.tidy import difference
+from benchmarks.tidy import gap_between
 
 COLUMNS = (
     *Key._fields,
@@ -47,14 +47,10 @@ def _row(key: Key, runs: Runs, metric: str, name: str, asked: Versus) -> dict[st
     """None where there is nothing to compare: no such row, itself, or no replicates."""
     offered = asked.blocks if name == BEST else (name,)
     other = _best(key, runs, metric, offered)
-    if other is None or other == key:
+    gap = gap_between(key, other, runs, metric)
+    if gap is None or other is None:
         return None
-    gap = difference(runs[key], runs[other], metric)
-    if not gap:
-        return None
-    shared = {r.seed for r in runs[key]} & {r.seed for r in runs[other]}
-    found = {**key._asdict(), "metric": metric, "against": name, "seeds": len(shared)}
-    return {**found, "reference": other.representation, **{k: gap[k] for k in gap if k != "p"}}
+    return {**gap, "against": name, "reference": other.representation}
 
 
 def _best(key: Key, runs: Runs, metric: str, offered: Iterable[str]) -> Key | None:
