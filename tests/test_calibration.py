@@ -14,8 +14,8 @@ from clip_align.scimilarity.calibration import (
     expected_calibration_error,
     fit_temperature,
     reliability,
-    softmax,
 )
+from clip_align.scimilarity.probabilities import softmax
 from representations.errors import InputError
 
 SEEDS = st.integers(0, 2**32 - 1)

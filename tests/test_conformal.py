@@ -12,8 +12,8 @@ from safetensors.numpy import load, save
 
 from clip_align.scimilarity import typicality, verdict
 from clip_align.scimilarity.abstention_shares import abstention_shares
-from clip_align.scimilarity.calibration import softmax
 from clip_align.scimilarity.conformal import Conformal, alpha_of, least_cells
+from clip_align.scimilarity.probabilities import softmax
 from clip_align.scimilarity.typicality import Typicality
 from clip_align.scimilarity.verdict import Verdict, ontology_of
 from representations.errors import InputError

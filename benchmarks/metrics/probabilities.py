@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from benchmarks.metrics.base import Metric, register
 from benchmarks.resample import weighted_mean
-from clip_align.scimilarity.calibration import BINS
+from clip_align.scimilarity.calibration import bins_of
+from clip_align.scimilarity.probabilities import among_likeliest
 
 Floats = NDArray[np.float64]
 TOP = 3
@@ -25,15 +26,13 @@ class Probable:
 
 def _top3(evidence: Probable, weights_bn: Floats) -> Floats:
     """Equal probabilities count by the order of types, as a table of answers would show them."""
-    best_nk = np.argsort(-evidence.p_nt, axis=1, kind="stable")[:, :TOP]
-    return weighted_mean((best_nk == evidence.type_n[:, None]).any(axis=1), weights_bn)
+    return weighted_mean(among_likeliest(evidence.p_nt, evidence.type_n, TOP), weights_bn)
 
 
 def _ece(evidence: Probable, weights_bn: Floats) -> Floats:
     """Expected calibration error of the likeliest type, bins as in ``calibration``."""
     confidence_n = evidence.p_nt.max(axis=1)
-    right_n = evidence.p_nt.argmax(axis=1) == evidence.type_n
-    bin_n = np.searchsorted(np.linspace(0, 1, BINS + 1)[1:-1], confidence_n, side="left")
+    right_n, bin_n = evidence.p_nt.argmax(axis=1) == evidence.type_n, bins_of(evidence.p_nt)
     gap_b = np.zeros(len(weights_bn))
     for one in np.unique(bin_n):
         inside_n = bin_n == one

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from clip_align.scimilarity.calibration import fit_temperature, softmax
+from clip_align.scimilarity.calibration import fit_temperature
 from clip_align.scimilarity.conformal import ALPHA, Conformal
+from clip_align.scimilarity.probabilities import softmax
 from clip_align.scimilarity.tune import Labelled, Tuned
 
 

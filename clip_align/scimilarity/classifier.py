@@ -13,9 +13,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from clip_align.scimilarity.calibration import softmax
 from clip_align.scimilarity.conformal import Conformal
 from clip_align.scimilarity.network import Encoder
+from clip_align.scimilarity.probabilities import softmax
 from clip_align.scimilarity.verdict import Verdict
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from clip_align.scimilarity.calibration import as_probabilities, as_types
+from clip_align.scimilarity.probabilities import as_probabilities, as_types
 from clip_align.scimilarity.typicality import NEIGHBOURS, Typicality
 from clip_align.scimilarity.verdict import Verdict, ontology_of
 from representations.errors import InputError

@@ -16,6 +16,7 @@ from sklearn.metrics import accuracy_score, precision_recall_fscore_support, rec
 
 from clip_align.scimilarity import calibration
 from clip_align.scimilarity.cell_losses import are_unit, triplet_losses
+from clip_align.scimilarity.probabilities import among_likeliest, as_probabilities, as_types
 from representations.errors import InputError
 
 TOP, MISTAKES = 3, 5
@@ -76,7 +77,7 @@ def _row(arm: Arm, type_n: np.ndarray) -> dict[str, Any]:
         "accuracy": accuracy,
         # not sklearn's own, which warns where a type is found that no cell has
         "balanced_accuracy": float(recall_score(type_n, found_n, labels=true, average="macro")),
-        "top1": accuracy, f"top{TOP}": top_share(arm.p_nt, type_n, TOP),
+        "top1": accuracy, f"top{TOP}": float(among_likeliest(arm.p_nt, type_n, TOP).mean()),
         "macro_f1": float(f1), "macro_precision": float(precision), "macro_recall": float(recall),
         "triplet": _triplet(arm.z_ne, type_n),
         "reconstruction_mse": math.nan if arm.error_n is None else float(arm.error_n.mean()),
@@ -85,12 +86,6 @@ def _row(arm: Arm, type_n: np.ndarray) -> dict[str, Any]:
         "ms_per_sample_batch1": _or_nan(arm.ms_at_1),
         "ms_per_sample_batch256": _or_nan(arm.ms_at_256),
     }  # fmt: skip
-
-
-def top_share(p_nt: np.ndarray, type_n: np.ndarray, k: int) -> float:
-    """Share of cells whose type is among their ``k`` likeliest; of equals, the first in order."""
-    best_nk = np.argsort(-p_nt, axis=1, kind="stable")[:, :k]
-    return float((best_nk == type_n[:, None]).any(axis=1).mean())
 
 
 def per_class(arm: Arm, type_n: np.ndarray, types: Sequence[str]) -> pd.DataFrame:
@@ -138,9 +133,9 @@ def check_arms(arms: Sequence[Arm], type_n: np.ndarray, types: Sequence[str]) ->
     if not names or len(set(names)) < len(names):
         raise InputError(f"arms {', '.join(names) or 'none'}: give one or more, each its own name")
     for arm in arms:
-        if calibration.as_probabilities(arm.p_nt).shape[1] != len(types):
+        if as_probabilities(arm.p_nt).shape[1] != len(types):
             raise InputError(f"{arm.name}: {arm.p_nt.shape[1]} columns for {len(types)} types")
-        calibration.as_types(type_n, *arm.p_nt.shape, least=0)
+        as_types(type_n, *arm.p_nt.shape, least=0)
 
 
 def _triplet(z_ne: np.ndarray | None, type_n: np.ndarray) -> float:

@@ -8,8 +8,8 @@ from typing import Any, Literal
 
 from clip_align.documents import CONFIG, read_document
 from clip_align.origin import file_sha256
-from clip_align.scimilarity.calibration import check_temperature
 from clip_align.scimilarity.network import Layers
+from clip_align.scimilarity.probabilities import check_temperature
 from representations.errors import InputError, naming
 
 RUN = "annotation run"

@@ -13,12 +13,12 @@ import torch
 from anndata import AnnData
 
 from clip_align.scimilarity.annotate import annotate
-from clip_align.scimilarity.calibration import softmax
 from clip_align.scimilarity.cells import embed_cells, match_genes
 from clip_align.scimilarity.classifier import Classifier
 from clip_align.scimilarity.conformal import Conformal
 from clip_align.scimilarity.heads import heads
 from clip_align.scimilarity.network import Encoder, Layers
+from clip_align.scimilarity.probabilities import softmax
 from clip_align.scimilarity.run import save_classifier
 from representations.genes import gene_table
 from representations.keys import Obsm
