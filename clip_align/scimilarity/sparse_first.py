@@ -49,10 +49,12 @@ class SparseEncoder:
     def __call__(self, x_bg: sp.csr_matrix) -> Tensor:
         """Embeddings ``(b, e)`` of log-normalised expression over all genes of the encoder."""
         genes_m, x_m = torch.from_numpy(x_bg.indices), torch.from_numpy(x_bg.data)
-        ends = x_bg.indptr.tolist()
-        return torch.stack([self._one(genes_m[i:j], x_m[i:j]) for i, j in pairwise(ends)])
+        z_be = torch.empty(x_bg.shape[0], len(self.last[1]))
+        for z_e, (i, j) in zip(z_be, pairwise(x_bg.indptr.tolist()), strict=True):
+            self._write(genes_m[i:j], x_m[i:j], z_e)
+        return z_be
 
-    def _one(self, genes_m: Tensor, x_m: Tensor) -> Tensor:
+    def _write(self, genes_m: Tensor, x_m: Tensor, z_e: Tensor) -> None:
         """Vectors and plain functions: of a single cell, what a module's call costs is seen."""
         starts_p = self.parts_p * len(genes_m) // PARTS
         parts_ph = functional.embedding_bag(
@@ -62,8 +64,8 @@ class SparseEncoder:
         for weight, bias, slope in self.others:
             hidden = functional.prelu(torch.addmv(bias, weight, hidden), slope)
         weight, bias = self.last
-        z_e = torch.addmv(bias, weight, hidden)
-        return z_e.div_(z_e.norm())
+        torch.addmv(bias, weight, hidden, out=z_e)
+        z_e.mul_(z_e.dot(z_e).rsqrt_())
 
 
 def _folded(block: nn.Sequential) -> tuple[nn.Linear, Tensor]:
