@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from benchmarks.annotation_table import LEAD, pair_of
+from benchmarks.annotation_table import HAVE_SETTINGS, LEAD, pair_of
 from clip_align.analysis.style import FAINT, INK, bare, framed, headed
 
 TUNED, OWN = {"budget": "tuned"}, {"query_statistics": "own"}
@@ -24,7 +24,6 @@ KINDS: Mapping[str, tuple[str, ...]] = {
     "peers": ("celltypist", "scanvi"),
 }
 COLOURS = dict(zip(KINDS, sns.color_palette("colorblind", len(KINDS)), strict=True))
-HAVE_SETTINGS = (*KINDS["adapters"], *KINDS["whole encoder"], "frozen+linear", "celltypist")
 DEFAULT = "settings of the earlier work, or of the package"
 MARKS = (
     ("tuned on validation cells", "o", INK), (DEFAULT, "o", "white"),

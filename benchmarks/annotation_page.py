@@ -8,7 +8,16 @@ from collections.abc import Iterator, Sequence
 import pandas as pd
 
 from benchmarks.annotation_goal import gap_of, goal, told
-from benchmarks.annotation_table import ASKED, BASELINES, LEAD, SUITE, arms, name_of, pair_of
+from benchmarks.annotation_table import (
+    ASKED,
+    BASELINES,
+    HAVE_SETTINGS,
+    LEAD,
+    SUITE,
+    arms,
+    name_of,
+    pair_of,
+)
 from benchmarks.markdown import head, interval, p_value, table_row, titled
 from clip_align.scimilarity.ontology import label
 
@@ -24,8 +33,6 @@ KEPT = (
 LEAST_CELLS = 20  # of a source type, below which one cell is five points
 BLOCKS = ("Tuned on validation cells, or with nothing to tune", "Settings of the earlier work",
           "One setting apart")  # fmt: skip
-HAVE_SETTINGS = ("lora_ce", "lora_ce_triplet", "lora_ce_triplet_recon", "frozen+linear",
-                 "celltypist")  # fmt: skip
 LINE = "K562"
 
 
