@@ -29,7 +29,6 @@ LABEL = "type"
 UNLABELLED = "-1"  # how a type that is not known is written: no number of a type
 GENES = 2000
 BATCH_SIZE = 128  # the default
-EPOCHS = 400  # of scvi-tools, for 20,000 cells or fewer
 CHUNK = 4096
 
 
@@ -39,12 +38,13 @@ class Scanvi(Told):
     """``SCVI``, then ``SCANVI.from_scvi_model``, of the known cells, by their defaults.
 
     No batches are told. ``SCVI`` is trained for as many epochs as scvi-tools takes for such a
-    number of cells, but not more than ``epochs`` (its own limit is 400), then ``SCANVI`` for the
-    ``tuning_epochs`` of its tutorials. A query goes through the trained encoder as it is; genes it
-    lacks are zero, as scvi-tools has them.
+    number of cells, ``epochs`` at most, and stops as its ``early_stopping`` does by default: by
+    the ELBO of a tenth of the known cells. Then ``SCANVI`` for the ``tuning_epochs`` of its
+    tutorials. A query goes through the trained encoder as it is; genes it lacks are zero, as
+    scvi-tools has them.
     """
 
-    epochs: int = 100
+    epochs: int = 400
     tuning_epochs: int = 20
 
     def __post_init__(self) -> None:
@@ -52,8 +52,11 @@ class Scanvi(Told):
             raise InputError("scanvi: give one epoch or more")
 
     def settings(self) -> dict[str, Any]:
-        """Epochs at most, and genes at most."""
-        return {"epochs": self.epochs, "tuning_epochs": self.tuning_epochs, "genes": GENES}
+        """Epochs at most, genes at most."""
+        return {
+            "epochs": self.epochs, "tuning_epochs": self.tuning_epochs, "genes": GENES,
+            "early_stopping": True,
+        }  # fmt: skip
 
     def fit(self, lesson: Lesson) -> Self:
         """Train on the known cells; held cells are not looked at."""
@@ -75,8 +78,9 @@ class Scanvi(Told):
                "datasplitter_kwargs": {"external_indexing": list(rows)}}  # fmt: skip
         scvi.model.SCVI.setup_anndata(adata)
         plain = scvi.model.SCVI(adata)
-        epochs = max(1, min(self.epochs, round(EPOCHS * FULL_LENGTH_UP_TO / adata.n_obs)))
-        plain.train(max_epochs=epochs, **how)
+        share = min(1.0, FULL_LENGTH_UP_TO / adata.n_obs)
+        plain.train(max_epochs=max(1, round(self.epochs * share)), early_stopping=True, **how)
+        epochs = len(plain.history["elbo_validation"])
         model = scvi.model.SCANVI.from_scvi_model(plain, UNLABELLED, labels_key=LABEL)
         model.train(max_epochs=self.tuning_epochs, **how)
         labels = model.adata_manager.get_state_registry("labels").categorical_mapping
