@@ -21,6 +21,7 @@ from representations.held import Figure, Held
 from representations.judged import figures
 from representations.preprocess import Preprocessor
 from representations.stability import KINDS, again
+from representations.threads import one_blas_thread
 
 REPLICATES = 200
 COLUMNS = ("representation", "metric", "value", "low", "high", "chance", "n", "folds")
@@ -71,7 +72,9 @@ def assess(
         ]
         for metric in dict.fromkeys(name for fold in found for name in fold):
             parts_of = [fold[metric] for fold in found if metric in fold]
-            rows.append({"representation": name, "metric": metric, **_estimate(parts_of, config)})
+            with one_blas_thread():  # thousands of products of a few hundred cells
+                estimate = _estimate(parts_of, config)
+            rows.append({"representation": name, "metric": metric, **estimate})
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
