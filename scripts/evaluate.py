@@ -32,9 +32,9 @@ def evaluate(
         data: Raw counts and obs["cell_type"], cells that the run was not trained on: it knows them
             by their names, and is not evaluated on them.
         out: Folder for report.md, tables (.csv) and figures (.png).
-        source: Model folder that the run was tuned from: adds how far embeddings moved, the map
-            before tuning and the reconstruction error. It is no baseline of accuracy: a classifier
-            of the frozen embeddings needs the cells of the training.
+        source: Model folder that the run was tuned from: adds what the run is compared with,
+            logistic regression of the frozen embeddings by the same training cells, how far
+            embeddings moved, the map before tuning and the reconstruction error.
         min_genes: Genes of the model that the cells must measure; as in the training unless given.
         overwrite: Replace an evaluation that is there.
     """

@@ -7,12 +7,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from einops import rearrange
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix
 
 from benchmarks.metrics.base import Metric, register
 from benchmarks.resample import weighted_mean
+from clip_align.scimilarity.weighted_f1 import confusions, f1_of
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -29,12 +28,7 @@ class Predictions:
 
     def confusion(self, weights_bn: Floats) -> Floats:
         """Weight of each (true, predicted) pair, (B, T, T)."""
-        n, n_types = len(self.true_n), len(self.labels)
-        cell = self.true_n * n_types + self.predicted_n
-        member = csr_matrix((np.ones(n), (np.arange(n), cell)), shape=(n, n_types**2))
-        flat_bc: Floats = weights_bn @ member
-        confusion_btp: Floats = rearrange(flat_bc, "b (t p) -> b t p", t=n_types)
-        return confusion_btp
+        return confusions(self.true_n, self.predicted_n, weights_bn, len(self.labels))
 
 
 def predictions(
@@ -69,10 +63,7 @@ def _balanced_accuracy(evidence: Predictions, weights_bn: Floats) -> Floats:
 
 
 def _f1(evidence: Predictions, weights_bn: Floats) -> Floats:
-    confusion_btp = evidence.confusion(weights_bn)
-    both_bt = confusion_btp.sum(axis=1) + confusion_btp.sum(axis=2)
-    f1_bt: Floats = 2.0 * np.diagonal(confusion_btp, axis1=1, axis2=2) / both_bt
-    return f1_bt
+    return f1_of(evidence.confusion(weights_bn))
 
 
 def _macro_f1(evidence: Predictions, weights_bn: Floats) -> Floats:

@@ -2,7 +2,8 @@
 
 ``config.json`` ``model.safetensors`` (encoder with adapters merged, head, abstention)
 ``gene_order.tsv`` ``seen_cells.tsv`` (which cells it learnt from and was checked by) ``adapter/``
-(the adapters alone) ``sanity.json`` ``metrics.json``.
+(the adapters alone) ``baseline.safetensors`` (what it is compared with) ``sanity.json``
+``metrics.json``.
 ``config.json`` is written last: a folder without it is not a run.
 """
 
@@ -22,19 +23,20 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 
 from clip_align.documents import CONFIG, line, versions
+from clip_align.scimilarity.baseline import BASELINE, Baseline
 from clip_align.scimilarity.classifier import Classifier
 from clip_align.scimilarity.conformal import Conformal
 from clip_align.scimilarity.heads import heads
 from clip_align.scimilarity.network import Encoder
 from clip_align.scimilarity.run_config import Digests, RunConfig, check_digest, read_config
-from clip_align.scimilarity.seen_cells import SEEN, SeenCells, read_seen
+from clip_align.scimilarity.seen_cells import SEEN, SeenCells
 from clip_align.seeding import seeded
 from representations.errors import InputError
 from representations.io import atomic_write, explained_disk_errors
 
 MODEL, GENES = "model.safetensors", "gene_order.tsv"
 SANITY, METRICS, ADAPTER = "sanity.json", "metrics.json", "adapter"
-FILES = (CONFIG, MODEL, GENES, SEEN, SANITY, METRICS)
+FILES = (CONFIG, MODEL, GENES, SEEN, BASELINE, SANITY, METRICS)
 PARTS = ("encoder", "head", "abstention")
 
 
@@ -46,6 +48,7 @@ def save_classifier(
     sanity: Mapping[str, Any],
     metrics: Mapping[str, Any],
     seen: SeenCells = SeenCells(),  # noqa: B008 - frozen
+    baseline: Baseline | None = None,
 ) -> None:
     """Write a run folder; each file is replaced in one step.
 
@@ -55,6 +58,8 @@ def save_classifier(
         Name of the head in its family.
     seen
         Cells of its training; none where it was made by hand.
+    baseline
+        What an evaluation compares it with.
 
     Raises
     ------
@@ -71,11 +76,13 @@ def save_classifier(
     }
     tensors = {f"{p}.{k}": v.contiguous() for p, state in states.items() for k, v in state.items()}
     model, genes, cells = save(tensors), "\n".join(classifier.genes) + "\n", seen.text()
+    plain = None if baseline is None else baseline.content()
     config = RunConfig(
         layers=classifier.encoder.layers, head=head, types=classifier.types,
         terms=classifier.terms, temperature=classifier.temperature,
         sha256=Digests(
-            genes=_sha256(genes.encode()), model=_sha256(model), seen=_sha256(cells.encode())
+            genes=_sha256(genes.encode()), model=_sha256(model), seen=_sha256(cells.encode()),
+            baseline=None if plain is None else _sha256(plain),
         ),
         about=dict(classifier.about), versions=versions(),
     )  # fmt: skip
@@ -85,17 +92,11 @@ def save_classifier(
         atomic_write(folder / MODEL, model)
         atomic_write(folder / GENES, genes)
         atomic_write(folder / SEEN, cells)
+        if plain is not None:
+            atomic_write(folder / BASELINE, plain)
         atomic_write(folder / SANITY, json.dumps(dict(sanity), indent=1))
         atomic_write(folder / METRICS, json.dumps(dict(metrics), indent=1))
         atomic_write(folder / CONFIG, json.dumps(asdict(config), indent=1))
-
-
-def load_seen(folder: str | Path) -> SeenCells:
-    """Cells that a run has seen; ``InputError`` naming the file that does not say it."""
-    folder = Path(folder)
-    seen = read_seen(folder / SEEN)
-    check_digest(folder / SEEN, read_config(folder / CONFIG).sha256.seen)
-    return seen
 
 
 def load_classifier(folder: str | Path) -> Classifier:

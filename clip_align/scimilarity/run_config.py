@@ -22,6 +22,7 @@ class Digests:
     genes: str
     model: str
     seen: str
+    baseline: str | None = None  # none of a run that was made by hand
 
 
 @dataclass(frozen=True, kw_only=True)

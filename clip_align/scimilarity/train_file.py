@@ -11,6 +11,7 @@ from peft import PeftModel
 
 from clip_align.documents import CONFIG
 from clip_align.labels import ontology_terms
+from clip_align.scimilarity.baseline import Baseline
 from clip_align.scimilarity.calibrated import calibrate
 from clip_align.scimilarity.classifier import Classifier
 from clip_align.scimilarity.conformal import alpha_of, least_cells
@@ -18,11 +19,12 @@ from clip_align.scimilarity.folder import SourceModel, load_source
 from clip_align.scimilarity.gates import Whole, examine
 from clip_align.scimilarity.lora import CONFIG as SETTINGS
 from clip_align.scimilarity.lora import WEIGHTS, n_trained, save_adapter
+from clip_align.scimilarity.network import embed
 from clip_align.scimilarity.run import ADAPTER, FILES, save_classifier
 from clip_align.scimilarity.sanity import Sanity
 from clip_align.scimilarity.train_plan import AnnotationTraining, check_plan
 from clip_align.scimilarity.training_cells import TrainingCells, read_training_cells
-from clip_align.scimilarity.tune import Tuned, tune
+from clip_align.scimilarity.tune import Tuned, best_probe, tune
 from representations.errors import InputError
 from representations.output import check_place
 from representations.staging import staged
@@ -33,9 +35,13 @@ WRITTEN = (*FILES, *(f"{ADAPTER}/{name}" for name in (SETTINGS, WEIGHTS)))
 
 @dataclass(frozen=True, kw_only=True)
 class Trained:
-    """A run: what annotates, what was asked of it, and what it reached on held-out cells."""
+    """A run: what annotates, what was asked of it, and what it reached on held-out cells.
+
+    ``baseline`` is the tuned logistic regression of the frozen embeddings.
+    """
 
     classifier: Classifier
+    baseline: Baseline
     tuned: Tuned
     sanity: Sanity
     metrics: dict[str, Any]
@@ -73,7 +79,7 @@ def train_file(
     with staged(out, WRITTEN) as staging:
         save_classifier(
             staging, trained.classifier, head=plan.tune.head, sanity=trained.sanity.document(),
-            metrics=trained.metrics, seen=cells.seen,
+            metrics=trained.metrics, seen=cells.seen, baseline=trained.baseline,
         )  # fmt: skip
         save_adapter(
             cast(PeftModel, trained.tuned.encoder), plan.tune.lora, staging / ADAPTER,
@@ -90,11 +96,10 @@ def train(
     known, held = cells.known.labelled(types), cells.held.labelled(types)
     encoder, decoder = model.encoder.on_genes(columns_k), model.decoder.on_genes(columns_k)
     given = encoder, decoder, known, held
-    tuned = tune(*given, plan.tune, progress=progress)
-    baseline = tune(*given, replace(plan.tune, trains="head"), progress=progress)
-    sanity = examine(
-        Whole(encoder=model.encoder, columns_k=columns_k), tuned, baseline, known, held
-    )
+    probe = best_probe(encoder, known, held)
+    tuned = tune(*given, plan.tune, probe=probe, progress=progress)
+    frozen = tune(*given, replace(plan.tune, trains="head"), probe=probe, progress=progress)
+    sanity = examine(Whole(encoder=model.encoder, columns_k=columns_k), tuned, frozen, known, held)
     sanity.require()
     calibration = calibrate(tuned, known, held, alpha=alpha_of(plan.coverage))
     terms = ontology_terms(cells.known.adata) or {}
@@ -111,12 +116,15 @@ def train(
     metrics = {
         "best_epoch": tuned.best_epoch + 1,
         "adapted": tuned.history[tuned.best_epoch],
-        "frozen": baseline.history[baseline.best_epoch],
+        "frozen": frozen.history[frozen.best_epoch],
         # Both of the encoder on the measured genes: it is the one that adapters are in.
         "trained_parameters": n_trained(tuned.encoder),
         "encoder_parameters": sum(part.numel() for part in encoder.parameters()),
     }
-    return Trained(classifier=classifier, tuned=tuned, sanity=sanity, metrics=metrics)
+    baseline = Baseline.of(probe, embed(encoder, held.x_nk), held.type_n, len(types))
+    return Trained(
+        classifier=classifier, baseline=baseline, tuned=tuned, sanity=sanity, metrics=metrics
+    )
 
 
 def _told(cells: TrainingCells, model: SourceModel, plan: AnnotationTraining) -> list[str]:

@@ -39,6 +39,7 @@ from tests.scimilarity.tiny_files import (
 )
 
 PARTS = ("train", "val", "test")
+FROZEN = "logistic regression of the frozen encoder, by the same training cells"
 
 
 @pytest.fixture(scope="module")
@@ -327,9 +328,13 @@ def test_evaluate_writes_tables_figures_and_a_page(
     said = capsys.readouterr()
     assert said.out.split() == [str(path) for path in map(Path, said.out.split()) if path.exists()]
     assert "Embeddings against those of the frozen encoder: mean distance" in said.err
-    row = pd.read_csv(out / "summary.csv").iloc[0]
+    both = pd.read_csv(out / "summary.csv")
+    assert both["arm"].tolist() == ["run", "frozen+logreg"]
+    row = both.iloc[0]
     assert (row["arm"], row["n"], row["classes"]) == ("run", 90, 3)
     assert row["accuracy"] > 0.9
+    page, more = (out / "report.md").read_text(), np.subtract(*both["macro_f1"])
+    assert f"- Macro-F1 less that of frozen+logreg ({FROZEN}): {more:+.3f} [" in page
     named = "- At a nominal coverage of 0.8: coverage "
     (line,) = [one for one in (out / "report.md").read_text().splitlines() if named in one]
     shares = [float(found) for found in re.findall(r" (\d\.\d{3})", line)]
@@ -339,6 +344,7 @@ def test_evaluate_writes_tables_figures_and_a_page(
     assert row[["triplet", "reconstruction_mse", "ms_per_sample_batch1"]].notna().all()
     assert (row[["ms_per_sample_batch256", "ms_per_sample_batch1"]] > 0).all()
     sanity = json.loads((out / "sanity.json").read_text())
+    assert list(sanity) == ["run"]
     assert sanity["run"] == json.loads((trained / "sanity.json").read_text())
     assert "90 labelled cells of other.h5ad" in (out / "report.md").read_text()
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from sklearn.metrics import f1_score
 
 from clip_align.origin import file_sha256
 from clip_align.scimilarity import run as run_folder
@@ -17,7 +18,10 @@ from clip_align.scimilarity import train_file as module
 from clip_align.scimilarity.cells import embed_cells, match_genes
 from clip_align.scimilarity.folder import load_source
 from clip_align.scimilarity.lora import load_adapter, merged
+from clip_align.scimilarity.probe import PENALTIES, logistic
 from clip_align.scimilarity.run import load_classifier
+from clip_align.scimilarity.run_evidence import load_baseline, load_seen
+from clip_align.scimilarity.seen_cells import SeenCells
 from clip_align.scimilarity.train_file import WRITTEN, train_file
 from representations.errors import InputError
 from tests.scimilarity.tiny_files import (
@@ -55,6 +59,22 @@ def test_a_run_annotates_cells_it_has_not_seen(place: Path) -> None:
     assert p_nt.sum(axis=1) == pytest.approx(1)
     right = np.array(TYPES)[p_nt.argmax(axis=1)] == other.obs["cell_type"].to_numpy()
     assert right.mean() > 0.9
+
+
+def test_what_a_run_is_compared_with_learnt_from_frozen_embeddings(place: Path) -> None:
+    model, seen = load_source(place / "model"), load_seen(place / "run")
+    adata, other = cells(), cells(seed=1)
+    match = match_genes(adata.var_names, model.genes, least=20)
+    parts = [SeenCells(known=seen.known), SeenCells(known=seen.held)]
+    known, held = (adata[part.among(adata.obs_names)].copy() for part in parts)
+    (z_ke, type_k), (z_he, type_h), (z_ne, _) = (
+        (embed_cells(model.encoder, one, match).numpy(), one.obs["cell_type"].to_numpy())
+        for one in (known, held, other)
+    )
+    tried = [logistic(c).fit(z_ke, type_k) for c in PENALTIES]
+    best = max(tried, key=lambda one: f1_score(type_h, one.predict(z_he), average="macro"))
+    found_n = load_baseline(place / "run").probabilities(z_ne).argmax(axis=1)
+    assert (np.array(TYPES)[found_n] == best.predict(z_ne)).all()
 
 
 def test_a_run_is_whole_and_says_what_it_is_from(place: Path) -> None:
