@@ -8,6 +8,9 @@ OUT ?= runs/benchmark
 PEERS := .venv-peers
 SUITES := cross_dataset representations validation quality query best hard_negatives
 
+# Tests run in processes side by side: threads of products this small would wait for one another.
+ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
+
 .PHONY: help benchmark full test check fast tables setup clean peers lineage ablation annotation
 PROCESSES ?= 2
 .DELETE_ON_ERROR:
@@ -56,7 +59,8 @@ ablation: $(STAMP)
 	$(BIN)/python -m benchmarks run ablation --profile full --processes $(PROCESSES)
 
 test:
-	@start=$$(date +%s); $(MAKE) --no-print-directory check && $(BIN)/python -m pytest && \
+	@start=$$(date +%s); $(MAKE) --no-print-directory check && \
+	  $(ONE_THREAD) $(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist worksteal && \
 	  took=$$(( $$(date +%s) - start )) && \
 	  echo "make test, set-up included where there was any: $$(( took / 60 )) min $$(( took % 60 )) s"
 

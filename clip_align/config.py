@@ -12,6 +12,7 @@ from clip_align.augment import augmentations
 from clip_align.encoders import takes_missing
 from clip_align.losses import make_loss
 from clip_align.models import OPTIMIZED, ModelConfig, models
+from clip_align.ranges import BELOW_ONE, POSITIVE, check_ranges
 from clip_align.seeding import seeded
 from clip_align.validation import selections
 from representations.errors import InputError
@@ -80,10 +81,10 @@ def check(config: TrainConfig) -> None:
     ranges = [
         ("epochs", config.epochs, 1, math.inf),
         ("batch_size", config.batch_size, 2, math.inf),
-        ("learning_rate", config.learning_rate, 1e-12, 1e3),
+        ("learning_rate", config.learning_rate, POSITIVE, 1e3),
         ("weight_decay", config.weight_decay, 0, 1e3),
         ("warmup", config.warmup, 0, 1),
-        ("max_grad_norm", config.max_grad_norm, 1e-12, math.inf),
+        ("max_grad_norm", config.max_grad_norm, POSITIVE, math.inf),
         ("patience", config.patience, 1, math.inf),
         ("augmentation_strength", config.augmentation_strength, 0, 1e3),
         ("seed", config.seed, 0, 2**63 - 1),
@@ -94,15 +95,13 @@ def check(config: TrainConfig) -> None:
         ranges += [
             (f"model.{name}.width", tower.width, 1, math.inf),
             (f"model.{name}.depth", tower.depth, 0, math.inf),
-            (f"model.{name}.dropout", tower.dropout, 0, 1 - 1e-6),
+            (f"model.{name}.dropout", tower.dropout, 0, BELOW_ONE),
         ]
     if model.members is not None:
         ranges.append(("model.members", model.members, 1, 64))
     if config.panel_dropout is not None:
         ranges.append(("panel_dropout", config.panel_dropout, 0, 1))
-    for name, value, low, high in ranges:
-        if not low <= value <= high:
-            raise InputError(f"{name}={value}: choose a value from {low:g} to {high:g}")
+    check_ranges(ranges)
     if config.panel_dropout and not takes_missing(model.marker.encoder):
         raise InputError(
             f"panel_dropout={config.panel_dropout}: marker encoder {model.marker.encoder!r} needs "

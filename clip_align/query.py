@@ -22,6 +22,7 @@ from clip_align.gating import GateReference
 from clip_align.markers.profile import View
 from clip_align.models import DiffMapProteinCLIP
 from clip_align.place_cells import place_cells
+from clip_align.ranges import within
 from representations.base import Representation, Statistics
 from representations.errors import InputError
 from representations.h5ad import write_h5ad
@@ -128,8 +129,8 @@ def query_file(
     top
         So many cells of the table; all when None.
     """
-    if top is not None and top < 1:
-        raise InputError(f"top={top}: choose 1 or more")
+    if top is not None:
+        within("top", top, 1)
     out = None if out is None else Path(out)
     if out is not None:
         if out.suffix == ".h5ad" and top is not None:

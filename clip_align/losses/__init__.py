@@ -97,10 +97,3 @@ def options_of(name: str, options: Mapping[str, float] | None = None) -> dict[st
             f"loss {name!r} has no option {strangers[0]!r}; it has {', '.join(known) or 'none'}"
         )
     return known | dict(options or {})
-
-
-def within(name: str, value: float, low: float, high: float) -> float:
-    """An option in its range, or one line that says so."""
-    if not low <= value <= high:
-        raise InputError(f"{name}={value}: choose a value from {low:g} to {high:g}")
-    return value

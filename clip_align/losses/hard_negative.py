@@ -5,8 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from clip_align.losses import Aligned, Loss, losses, within
+from clip_align.losses import Aligned, Loss, losses
 from clip_align.losses._cross_entropy import both_ways, log_mass, per_row
+from clip_align.ranges import within
 
 
 @losses.register("hard_negative")

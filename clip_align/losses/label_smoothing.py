@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from clip_align.losses import Aligned, Loss, losses, within
+from clip_align.losses import Aligned, Loss, losses
 from clip_align.losses._cross_entropy import cross_entropy, own_pair
+from clip_align.ranges import within
 
 
 @losses.register("label_smoothing")

@@ -10,8 +10,9 @@ from einops import einsum
 from torch import Tensor
 from torch.nn import functional as F
 
-from clip_align.losses import Aligned, Loss, losses, within
+from clip_align.losses import Aligned, Loss, losses
 from clip_align.losses._cross_entropy import cross_entropy, own_pair
+from clip_align.ranges import within
 
 
 @losses.register("profile_targets")

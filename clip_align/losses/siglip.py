@@ -9,8 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from clip_align.losses import Aligned, Loss, losses, within
+from clip_align.losses import Aligned, Loss, losses
 from clip_align.losses._cross_entropy import both_ways, log_mass
+from clip_align.ranges import within
 
 
 @losses.register("siglip")

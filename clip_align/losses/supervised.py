@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from clip_align.losses import Aligned, Loss, losses, within
+from clip_align.losses import Aligned, Loss, losses
 from clip_align.losses._cross_entropy import cross_entropy, normalised, own_pair
+from clip_align.ranges import within
 
 
 @losses.register("supervised")

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
+from clip_align.ranges import within
 from clip_align.scimilarity.cells import GeneMatch
 from clip_align.scimilarity.classifier import Classifier
 from clip_align.scimilarity.network import embed
@@ -134,8 +135,7 @@ def _check(x_nk: Tensor, match: GeneMatch, baseline: str, **least_one: int) -> N
     if baseline not in (known := get_args(Baseline)):
         raise InputError(f"baseline={baseline!r} is unknown: choose {' or '.join(known)}")
     for name, value in least_one.items():
-        if value < 1:
-            raise InputError(f"{name}={value}: choose 1 or more")
+        within(name, value, 1)
     if x_nk.shape[1] != len(match.model_k):
         raise InputError(
             f"{x_nk.shape[1]} columns for {len(match.model_k)} genes: give the cells and the match "

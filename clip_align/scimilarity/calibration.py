@@ -13,8 +13,8 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 
+from clip_align.ranges import within
 from clip_align.scimilarity.probabilities import as_probabilities, as_table, as_types
-from representations.errors import InputError
 
 BINS: Final = 15
 TEMPERATURES: Final = (0.05, 20.0)
@@ -86,8 +86,7 @@ def reliability(p_nt: np.ndarray, type_n: np.ndarray, bins: int = BINS) -> Relia
     InputError
         There is no cell or no bin, or a row of ``p_nt`` is no distribution.
     """
-    if bins < 1:
-        raise InputError(f"bins={bins}: choose 1 or more")
+    within("bins", bins, 1)
     p_nt = as_probabilities(p_nt)
     type_n = as_types(type_n, *p_nt.shape, least=-1)
     confidence_n, bin_n = p_nt.max(axis=1), bins_of(p_nt, bins)

@@ -14,6 +14,7 @@ import torch
 from anndata import AnnData
 from torch import Tensor, nn
 
+from clip_align.ranges import within
 from clip_align.scimilarity.network import Encoder, embed
 from representations.errors import InputError
 from representations.genes import looks_like_mouse, to_symbols
@@ -100,8 +101,7 @@ def on_shared(one: GeneMatch, other: GeneMatch, *, least: int) -> tuple[GeneMatc
 
 def check_least_genes(least: int) -> None:
     """Refuse to ask for no gene at all."""
-    if least < 1:
-        raise InputError(f"min_genes={least}: choose 1 or more")
+    within("min_genes", least, 1)
 
 
 def expression(adata: AnnData, match: GeneMatch) -> sp.csr_matrix:

@@ -20,6 +20,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
+from clip_align.ranges import BELOW_ONE, within
 from clip_align.scimilarity.network import Encoder
 from clip_align.seeding import seeded
 from representations.errors import InputError
@@ -55,10 +56,8 @@ def add_adapters(encoder: Encoder, settings: LoraSettings, *, seed: int) -> Peft
     for name in settings.targets:
         if name not in known:
             raise InputError(f"no linear layer {name!r}; the encoder has {', '.join(known)}")
-    if settings.rank < 1:
-        raise InputError(f"rank {settings.rank}: choose 1 or more")
-    if not 0 <= settings.dropout < 1:
-        raise InputError(f"dropout {settings.dropout}: choose 0 or more and less than 1")
+    within("rank", settings.rank, 1)
+    within("dropout", settings.dropout, 0, BELOW_ONE)
     config = LoraConfig(
         r=settings.rank, lora_alpha=settings.alpha, lora_dropout=settings.dropout,
         target_modules=list(settings.targets or known), bias="none",

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Final
 
+from clip_align.ranges import BELOW_ONE, POSITIVE, check_ranges
 from clip_align.scimilarity.triplet import MARGIN
 from representations.errors import InputError
 
-SEEDS = 2**63  # torch takes no larger ones
+MOST_SEED: Final = 2**63 - 1  # torch takes no larger one
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,24 +31,22 @@ class PretrainConfig:
     seed: int = 0
 
 
-RANGES: tuple[tuple[tuple[str, ...], Callable[[Any], bool], str], ...] = (
-    (("hidden",), lambda x: min(x, default=0) >= 1, "give one width or more, each 1 or more"),
-    (("latent", "epochs"), lambda x: x >= 1, "choose 1 or more"),
-    (("batch_size",), lambda x: x >= 2, "choose 2 or more"),
-    (
-        ("dropout", "input_dropout", "held_share"), lambda x: 0 <= x < 1,
-        "choose 0 or more and less than 1",
-    ),
-    (("triplet_weight",), lambda x: 0 <= x <= 1, "choose a value from 0 to 1"),
-    (("learning_rate",), lambda x: 0 < x < math.inf, "choose a value above 0"),
-    (("margin", "weight_decay"), lambda x: 0 <= x < math.inf, "choose 0 or more"),
-    (("seed",), lambda x: 0 <= x < SEEDS, "choose 0 or more and less than 2 to the 63rd"),
-)  # fmt: skip
-
-
 def check(config: PretrainConfig) -> None:
     """Refuse a setting that is out of its range, in one line that names it."""
-    for names, allowed, remedy in RANGES:
-        for name in names:
-            if not allowed(value := getattr(config, name)):
-                raise InputError(f"{name}={value}: {remedy}")
+    if min(config.hidden, default=0) < 1:
+        raise InputError(f"hidden={config.hidden}: give one width or more, each 1 or more")
+    check_ranges(
+        (
+            ("latent", config.latent, 1, math.inf),
+            ("dropout", config.dropout, 0, BELOW_ONE),
+            ("input_dropout", config.input_dropout, 0, BELOW_ONE),
+            ("triplet_weight", config.triplet_weight, 0, 1),
+            ("margin", config.margin, 0, 4),  # of squared distances of unit vectors
+            ("learning_rate", config.learning_rate, POSITIVE, 1e3),
+            ("weight_decay", config.weight_decay, 0, 1e3),
+            ("batch_size", config.batch_size, 2, math.inf),
+            ("epochs", config.epochs, 1, math.inf),
+            ("held_share", config.held_share, 0, BELOW_ONE),
+            ("seed", config.seed, 0, MOST_SEED),
+        )
+    )

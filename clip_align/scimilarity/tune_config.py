@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
+from clip_align.ranges import BELOW_ONE, POSITIVE, check_ranges
 from clip_align.scimilarity.heads import heads
 from clip_align.scimilarity.lora import LoraSettings
 from clip_align.scimilarity.triplet import MARGIN
@@ -54,21 +55,19 @@ def check(config: TuneConfig, at: str = "") -> None:
     ranges = (
         ("epochs", config.epochs, 1, math.inf),
         ("batch_size", config.batch_size, 2, math.inf),  # a batch of one cell is passed over
-        ("learning_rate", config.learning_rate, 1e-12, 1e3),
-        ("head_learning_rate", config.head_learning_rate, 1e-12, 1e3),
+        ("learning_rate", config.learning_rate, POSITIVE, 1e3),
+        ("head_learning_rate", config.head_learning_rate, POSITIVE, 1e3),
         ("triplet_weight", config.triplet_weight, 0, 1e6),
         ("reconstruction_weight", config.reconstruction_weight, 0, 1e6),
         ("reconstruction_genes", config.reconstruction_genes, 1, math.inf),
         ("margin", config.margin, 0, 4),  # of squared distances of unit vectors
-        ("dropout", config.dropout, 0, 1 - 1e-6),
+        ("dropout", config.dropout, 0, BELOW_ONE),
         ("seed", config.seed, 0, MOST_SEED),
         ("lora.rank", lora.rank, 1, math.inf),
         ("lora.alpha", lora.alpha, 1, math.inf),
-        ("lora.dropout", lora.dropout, 0, 1 - 1e-6),
+        ("lora.dropout", lora.dropout, 0, BELOW_ONE),
     )
-    for name, value, low, high in ranges:
-        if not low <= value <= high:  # nan, too
-            raise InputError(f"{at}{name}={value}: choose a value from {low:g} to {high:g}")
+    check_ranges(ranges, at)
     if config.trains == "scratch" and config.head_start == "probe":
         raise InputError(
             f"{at}head_start='probe' is of the source model's embeddings, which trains='scratch' "

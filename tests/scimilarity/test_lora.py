@@ -148,11 +148,11 @@ def test_the_seed_decides_the_start() -> None:
         ({"targets": ("network.0.1", "network.9")}, "no linear layer 'network.9'; the encoder has"),
         ({"targets": ("network.0.2",)}, "no linear layer 'network.0.2'"),  # a BatchNorm
         ({"targets": ("0.1",)}, "no linear layer '0.1'"),  # the end of a name is none
-        ({"rank": 0}, "rank 0: choose 1 or more"),
-        ({"rank": -2}, "rank -2: choose 1 or more"),
-        ({"dropout": 1.0}, "dropout 1.0: choose 0 or more and less than 1"),
-        ({"dropout": -0.1}, "dropout -0.1: choose"),
-        ({"dropout": float("nan")}, "dropout nan: choose"),
+        ({"rank": 0}, "rank=0: choose 1 or more"),
+        ({"rank": -2}, "rank=-2: choose 1 or more"),
+        ({"dropout": 1.0}, "dropout=1.0: choose a value from 0 to "),
+        ({"dropout": -0.1}, "dropout=-0.1: choose"),
+        ({"dropout": float("nan")}, "dropout=nan: choose"),
     ],
 )
 def test_settings_that_cannot_be_are_one_line(changes: dict[str, Any], text: str) -> None:

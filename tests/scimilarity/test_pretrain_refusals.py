@@ -51,7 +51,7 @@ def test_the_ends_of_each_range_are_in_it() -> None:
     ("options", "told"),
     [
         (["--epochs", 0], "error: epochs=0: choose 1 or more\n"),
-        (["--learning-rate", -1], "error: learning_rate=-1.0: choose a value above 0\n"),
+        (["--learning-rate", -1], "error: learning_rate=-1.0: choose a value from 1e-12 to 1000\n"),
     ],
 )
 def test_the_script_says_so_and_writes_nothing(

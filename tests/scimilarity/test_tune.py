@@ -224,7 +224,7 @@ def test_a_probe_is_for_the_linear_head():
         ({"epochs": 0}, "epochs=0"), ({"batch_size": 0}, "batch_size=0"),
         ({"learning_rate": 0.0}, "learning_rate=0.0"), ({"head": "lineal"}, "linear"),
         ({"head_learning_rate": -1.0}, "head_learning_rate=-1.0"),
-        ({"batch_size": 1}, "batch_size=1: choose a value from 2"),
+        ({"batch_size": 1}, "batch_size=1: choose 2 or more"),
         ({"seed": -1}, "seed=-1: choose a value from 0"),
         ({"dropout": 1.0}, "dropout=1.0"), ({"dropout": -0.1}, "dropout=-0.1"),
         ({"triplet_weight": -1.0}, "triplet_weight=-1.0"),
