@@ -40,7 +40,7 @@ ONE, MANY = 1, 256
 class Protocol:
     """What is timed: sides in turn, each on the same real cells."""
 
-    version: int = 3  # 2: BatchNorm folded, a cell's genes in parts; 3: fewer small calls
+    version: int = 4  # 2: BatchNorm folded, a cell's genes in parts; 3, 4: fewer small calls
     cells: int = 512
     alone: int = 32
     rounds: int = 20

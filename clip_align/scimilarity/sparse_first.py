@@ -37,13 +37,12 @@ class SparseEncoder:
             raise ValueError("the encoder is in training mode; call eval() first")
         *blocks, _ = encoder.network
         last = cast(nn.Linear, encoder.network[-1])
-        (first, first_slope), *others = (_folded(cast(nn.Sequential, block)) for block in blocks)
+        (first, self.slope), *others = (_folded(cast(nn.Sequential, block)) for block in blocks)
         # A gene's row is about a page of memory; numpy asks for large pages, torch does not.
         self.weight_gh = torch.from_numpy(np.ascontiguousarray(first.weight.detach().numpy().T))
-        self.bias_h, self.slope = first.bias.detach(), first_slope
+        self.bias_h = first.bias.detach()
         self.others = [(layer.weight.detach(), layer.bias.detach(), a) for layer, a in others]
         self.last = last.weight.detach(), last.bias.detach()
-        self.parts_p = torch.arange(PARTS, dtype=torch.int32)
 
     @torch.inference_mode()
     def __call__(self, x_bg: sp.csr_matrix) -> Tensor:
@@ -56,20 +55,22 @@ class SparseEncoder:
 
     def _write(self, genes_m: Tensor, x_m: Tensor, z_e: Tensor) -> None:
         """Vectors and plain functions: of a single cell, what a module's call costs is seen."""
-        starts_p = self.parts_p * len(genes_m) // PARTS
-        parts_ph = functional.embedding_bag(
-            genes_m, self.weight_gh, starts_p, per_sample_weights=x_m, mode="sum"
-        )
-        hidden = functional.prelu(parts_ph.sum(0).add_(self.bias_h), self.slope)
+        starts = [len(genes_m) * part // PARTS for part in range(PARTS)]
+        starts_p = torch.tensor(starts, dtype=genes_m.dtype)
+        # Gradients not scaled by frequency, a sum, not sparse: functional's checks take a while.
+        parts_ph, *_ = torch.embedding_bag(
+            self.weight_gh, genes_m, starts_p, False, 0, False, x_m
+        )  # fmt: skip
+        hidden = functional.leaky_relu_(parts_ph.sum(0).add_(self.bias_h), self.slope)
         for weight, bias, slope in self.others:
-            hidden = functional.prelu(torch.addmv(bias, weight, hidden), slope)
+            hidden = functional.leaky_relu_(torch.addmv(bias, weight, hidden), slope)
         weight, bias = self.last
         torch.addmv(bias, weight, hidden, out=z_e)
         z_e.mul_(z_e.dot(z_e).rsqrt_())
 
 
-def _folded(block: nn.Sequential) -> tuple[nn.Linear, Tensor]:
+def _folded(block: nn.Sequential) -> tuple[nn.Linear, float]:
     """Linear layer and BatchNorm of a block as one layer, and the slope of its PReLU."""
     linear, norm, activation = list(block.children())[-3:]  # dropout is before them
     layer = fuse_linear_bn_eval(cast(nn.Linear, linear), cast(nn.BatchNorm1d, norm))
-    return layer, cast(nn.PReLU, activation).weight.detach()
+    return layer, cast(nn.PReLU, activation).weight.item()
