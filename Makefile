@@ -6,12 +6,13 @@ STAMP := $(VENV)/.ready
 OUT ?= runs/benchmark
 
 PEERS := .venv-peers
+SCIMILARITY := .venv-scimilarity
 SUITES := cross_dataset representations validation quality query best hard_negatives
 
 # Tests run in processes side by side: threads of products this small would wait for one another.
 ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 
-.PHONY: help benchmark full test check fast tables setup clean peers lineage ablation annotation
+.PHONY: help benchmark full test check fast tables setup clean peers scimilarity lineage ablation annotation
 PROCESSES ?= 2
 .DELETE_ON_ERROR:
 
@@ -22,6 +23,7 @@ help:
 	@echo "make ablation    the suite ablation, five seeds, PROCESSES (2) rows at a time"
 	@echo "make annotation  the suite annotation with CellTypist: trains three small source models first"
 	@echo "make lineage     the suite lineage with CellRank and Palantir, in an environment of its own"
+	@echo "make scimilarity encoder, decoder and alignment beside the scimilarity package, in an environment of its own"
 	@echo "make tables      tables and figures from the committed records"
 
 # Reused while the pins and the project file are unchanged.
@@ -41,6 +43,16 @@ $(PEERS)/.ready: pyproject.toml constraints.txt constraints-peers.txt
 	@touch $@
 
 peers: $(PEERS)/.ready
+
+# The package reads zarr 2; every other pin is the same.
+$(SCIMILARITY)/.ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(SCIMILARITY)
+	grep -vE '^(zarr|numcodecs)==' constraints.txt > $(SCIMILARITY)/constraints.txt
+	$(SCIMILARITY)/bin/python -m pip install --quiet --disable-pip-version-check --constraint $(SCIMILARITY)/constraints.txt --editable ".[dev]" "scimilarity==0.4.1" "zarr<3"
+	@touch $@
+
+scimilarity: $(SCIMILARITY)/.ready
+	$(SCIMILARITY)/bin/python -m pytest tests/scimilarity/test_peer.py -W "ignore:anndata will no longer support zarr v2:DeprecationWarning"
 
 lineage: $(PEERS)/.ready
 	$(PEERS)/bin/python -m benchmarks run lineage --profile full
@@ -74,4 +86,4 @@ tables: $(STAMP)
 	$(BIN)/python -m benchmarks tables
 
 clean:
-	rm -rf $(VENV) $(PEERS) runs .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(PEERS) $(SCIMILARITY) runs .pytest_cache .mypy_cache .ruff_cache

@@ -29,7 +29,9 @@ LAYERS = Layers(n_genes=40, hidden=(16, 12), latent=8)
 ORDER = tuple(f"GENE{i:02}" for i in range(LAYERS.n_genes))
 
 if importlib.util.find_spec(PACKAGE) is None:
-    pytest.skip(f"the package {PACKAGE} is not installed", allow_module_level=True)
+    pytest.skip(
+        f"the package {PACKAGE} is not installed: make scimilarity", allow_module_level=True
+    )
 
 
 @pytest.fixture(scope="module")
