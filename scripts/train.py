@@ -41,11 +41,17 @@ def train(
         data, source, out, plan, validation=validation, overwrite=overwrite, progress=True, say=say
     )
     told = trained.metrics
-    scores = {arm: told[arm]["held/macro_f1"] for arm in ("adapted", "frozen")}
+    scores = {arm: told[arm]["held/macro_f1"] for arm in ("adapted", "frozen", "frozen_logreg")}
+    if scores["adapted"] <= scores["frozen_logreg"] and plan.tune.head_start == "random":
+        say(
+            "note: on held-out cells no better than logistic regression of the frozen encoder; "
+            "start there, and faster: --tune.head-start probe --tune.learning-rate 1e-3"
+        )
     print(
         f"{out}: best epoch {told['best_epoch']}, {told['trained_parameters']} of "
         f"{told['encoder_parameters']} parameters of the encoder on the measured genes learnt; "
-        f"macro-F1 of held-out cells {scores['adapted']:.3f}, head alone {scores['frozen']:.3f}; "
+        f"macro-F1 of held-out cells {scores['adapted']:.3f}, head alone {scores['frozen']:.3f}, "
+        f"logistic regression of the frozen encoder {scores['frozen_logreg']:.3f}; "
         f"{len(trained.sanity.gates)} gates passed"
     )
 

@@ -22,7 +22,7 @@ from clip_align.documents import line
 from clip_align.scimilarity.calibration import fit_temperature
 from clip_align.scimilarity.heads.linear import LinearHead
 from clip_align.scimilarity.probabilities import check_temperature, softmax
-from clip_align.scimilarity.probe import start_at
+from clip_align.scimilarity.probe import macro_f1, start_at
 from representations.errors import InputError
 
 BASELINE: Final = "baseline.safetensors"
@@ -46,6 +46,10 @@ class Baseline:
     def probabilities(self, z_ne: np.ndarray) -> np.ndarray:
         """Calibrated, ``(n, t)``, of embeddings by the frozen encoder."""
         return softmax(self.head(torch.from_numpy(z_ne)).numpy(), self.temperature)
+
+    def macro_f1(self, z_ne: np.ndarray, type_n: np.ndarray) -> float:
+        """Of the likeliest types of these cells."""
+        return macro_f1(type_n, self.probabilities(z_ne).argmax(axis=1))
 
     def content(self) -> bytes:
         """The file's."""

@@ -113,15 +113,18 @@ def train(
             "n_genes": len(columns_k), "least_genes": plan.min_genes,
         },
     )  # fmt: skip
+    z_he, type_h = embed(encoder, held.x_nk), held.type_n
+    baseline = Baseline.of(probe, z_he, type_h, len(types))
     metrics = {
         "best_epoch": tuned.best_epoch + 1,
         "adapted": tuned.history[tuned.best_epoch],
         "frozen": frozen.history[frozen.best_epoch],
+        "frozen_logreg": {"held/macro_f1": baseline.macro_f1(z_he.numpy(), type_h.numpy())},
+        "history": list(tuned.history),
         # Both of the encoder on the measured genes: it is the one that adapters are in.
         "trained_parameters": n_trained(tuned.encoder),
         "encoder_parameters": sum(part.numel() for part in encoder.parameters()),
     }
-    baseline = Baseline.of(probe, embed(encoder, held.x_nk), held.type_n, len(types))
     return Trained(
         classifier=classifier, baseline=baseline, tuned=tuned, sanity=sanity, metrics=metrics
     )

@@ -59,6 +59,18 @@ def trained(place: Path) -> Path:
     return place / "run"
 
 
+def test_a_training_that_brings_nothing_says_what_to_try(
+    place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = [place / "cells.h5ad", "--source", place / "model", *QUICK]
+    slow = ["--tune.epochs", "1", "--tune.head-learning-rate", "1e-4"]
+    hint = "note: on held-out cells no better than logistic regression of the frozen encoder; start"
+    assert run("train", *options, *slow, "-o", tmp_path / "slow") == 0
+    assert capsys.readouterr().err.count(hint) == 1
+    assert run("train", *options, "-o", tmp_path / "better") == 0
+    assert hint not in capsys.readouterr().err
+
+
 @pytest.fixture
 def no_map(monkeypatch: pytest.MonkeyPatch) -> None:
     """A map takes long, and is tested for itself."""

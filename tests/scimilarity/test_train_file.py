@@ -73,6 +73,9 @@ def test_what_a_run_is_compared_with_learnt_from_frozen_embeddings(place: Path) 
     )
     tried = [logistic(c).fit(z_ke, type_k) for c in PENALTIES]
     best = max(tried, key=lambda one: f1_score(type_h, one.predict(z_he), average="macro"))
+    held_f1 = json.loads((place / "run" / "metrics.json").read_text())["frozen_logreg"]
+    expected = f1_score(type_h, best.predict(z_he), average="macro")
+    assert held_f1["held/macro_f1"] == pytest.approx(expected)
     found_n = load_baseline(place / "run").probabilities(z_ne).argmax(axis=1)
     assert (np.array(TYPES)[found_n] == best.predict(z_ne)).all()
 
@@ -94,6 +97,8 @@ def test_a_run_is_whole_and_says_what_it_is_from(place: Path) -> None:
     assert told["encoder_parameters"] == first + second + last + rest
     assert told["trained_parameters"] == PLAN.tune.lora.rank * (55 + 24 + 24 + 16 + 16 + 8)
     assert 1 <= told["best_epoch"] <= PLAN.tune.epochs
+    assert len(told["history"]) == PLAN.tune.epochs
+    assert told["history"][told["best_epoch"] - 1] == told["adapted"]
 
 
 def test_the_adapters_beside_it_are_those_of_the_run(place: Path) -> None:
