@@ -42,10 +42,10 @@ def train(
     )
     told = trained.metrics
     scores = {arm: told[arm]["held/macro_f1"] for arm in ("adapted", "frozen", "frozen_logreg")}
-    if scores["adapted"] <= scores["frozen_logreg"] and plan.tune.head_start == "random":
+    if scores["adapted"] < scores["frozen_logreg"] and plan.budget == "default":
         say(
-            "note: on held-out cells no better than logistic regression of the frozen encoder; "
-            "start there, and faster: --tune.head-start probe --tune.learning-rate 1e-3"
+            "note: worse on held-out cells than logistic regression of the frozen encoder; start "
+            "there, at a rate that these cells prefer, with --budget tuned"
         )
     print(
         f"{out}: best epoch {told['best_epoch']}, {told['trained_parameters']} of "

@@ -11,15 +11,10 @@ from anndata import AnnData
 
 from benchmarks import annotators
 from benchmarks.annotators import Cells, Lesson
-from benchmarks.annotators._arms import (
-    ARMS,
-    LEARNING_RATES,
-    LEAST_STEPS,
-    config_of,
-    long_enough,
-)
+from benchmarks.annotators._arms import ARMS, config_of
 from benchmarks.annotators.on_features import OnPca, OnSource
 from benchmarks.annotators.tuned import TunedArm
+from clip_align.scimilarity.budget import LEARNING_RATES, LEAST_STEPS, long_enough
 from clip_align.scimilarity.folder import SourceModel
 from clip_align.scimilarity.network import Decoder, Encoder, Layers
 from clip_align.scimilarity.sanity import GateError

@@ -18,17 +18,17 @@ import torch
 from anndata import AnnData
 from torch import Tensor
 
-from benchmarks.annotators._arms import ARMS, LEARNING_RATES, LEAST_STEPS, config_of, long_enough
+from benchmarks.annotators._arms import ARMS, config_of
 from benchmarks.annotators._desk import Desk, prepared
 from benchmarks.annotators.base import Answer, Lesson, Told, annotators
 from benchmarks.source_models import LEAST_GENES
+from clip_align.scimilarity.budget import LEARNING_RATES, LEAST_STEPS, long_enough
 from clip_align.scimilarity.cells import embed_cells, embed_rows, expression, match_genes
 from clip_align.scimilarity.forgetting import between
 from clip_align.scimilarity.gates import Whole, examine
 from clip_align.scimilarity.lora import n_trained
 from clip_align.scimilarity.network import Encoder
 from clip_align.scimilarity.sanity import Sanity
-from clip_align.scimilarity.tune import Tuned
 
 
 class TunedArm(Told):
@@ -57,7 +57,7 @@ class TunedArm(Told):
         if self.least_steps:
             base = long_enough(base, len(lesson.known))
         tuned = [desk.tune(replace(base, learning_rate=rate)) for rate in self.rates]
-        self.tuned = max(tuned, key=_rank)
+        self.tuned = max(tuned, key=lambda one: one.rank)
         self.encoder = self.tuned.among(self.source.encoder, desk.match.columns)
         self._tell(desk)
         if self.config.trains == "adapters":
@@ -99,11 +99,6 @@ class TunedArm(Told):
     def _said(self, z_ne: Tensor) -> np.ndarray:
         p_nt: np.ndarray = torch.softmax(self.tuned.logits(z_ne).double(), dim=1).numpy()
         return p_nt
-
-
-def _rank(tuned: Tuned) -> tuple[float, float]:
-    best = tuned.history[tuned.best_epoch]
-    return best["held/macro_f1"], -best["held/cross_entropy"]
 
 
 def _size(encoder: Encoder) -> int:

@@ -104,10 +104,7 @@ def _judge(
 def _remarks(
     cells: Cells, classifier: Classifier, match: GeneMatch, table: pd.DataFrame
 ) -> list[str]:
-    remarks = []
-    here, before = len(match.model_k), classifier.about.get("n_genes", 0)
-    if here < before:
-        remarks.append(f"{here} genes of the model are measured, {before} were in training")
+    remarks = list(filter(None, [classifier.lacks(len(match.model_k))]))
     if empty := int((table[Obs.SCIMILARITY_REASON] == NO_COUNTS).sum()):
         remarks.append(f"{empty} cells have no counts of the model's genes: {UNKNOWN}")
     abstention = classifier.abstention

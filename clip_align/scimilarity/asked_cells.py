@@ -9,7 +9,7 @@ from anndata import AnnData
 
 from clip_align.labels import cell_types
 from clip_align.pairs import UNLABELLED
-from clip_align.scimilarity.cells import LEAST_GENES, GeneMatch, match_genes
+from clip_align.scimilarity.cells import LEAST_GENES, GeneMatch, expression, match_genes
 from clip_align.scimilarity.classifier import Classifier
 from clip_align.scimilarity.seen_cells import SeenCells
 from representations.errors import InputError
@@ -20,13 +20,23 @@ from representations.keys import Obs
 class AskedCells:
     """Labelled cells of types that the run was taught, and which of its columns each is.
 
-    ``left`` says which others the file has, "" for none.
+    ``seen_n`` is whether a cell has counts of the model's genes, ``left`` says which other cells
+    the file has, "" for none.
     """
 
     adata: AnnData
     type_n: np.ndarray
     match: GeneMatch
+    seen_n: np.ndarray
     left: str
+
+    @property
+    def donors(self) -> list[str] | None:
+        """Of each cell, where all have one and there are two or more."""
+        if Obs.DONOR not in self.adata.obs or self.adata.obs[Obs.DONOR].isna().any():
+            return None
+        donors = self.adata.obs[Obs.DONOR].astype(str).tolist()
+        return donors if len(set(donors)) > 1 else None
 
 
 def asked_cells(clean: AnnData, classifier: Classifier, least: int | None) -> AskedCells:
@@ -46,10 +56,12 @@ def asked_cells(clean: AnnData, classifier: Classifier, least: int | None) -> As
             f'obs["{Obs.CELL_TYPE}"]: no cell has a type that the run was taught '
             f"({', '.join(classifier.types)}); label the cells with its names"
         )
-    left = _left(named[code_n < 0].tolist())
+    adata = clean[code_n >= 0].copy()
     return AskedCells(
-        adata=clean[code_n >= 0].copy(), type_n=code_n[code_n >= 0], match=match, left=left
-    )
+        adata=adata, type_n=code_n[code_n >= 0], match=match,
+        seen_n=np.asarray(expression(adata, match).sum(axis=1)).ravel() > 0,
+        left=_left(named[code_n < 0].tolist()),
+    )  # fmt: skip
 
 
 def _left(named: list[str]) -> str:

@@ -36,6 +36,12 @@ class Classifier:
     abstention: Conformal
     about: Mapping[str, Any] = field(default_factory=dict)
 
+    def lacks(self, n_here: int) -> str:
+        """A remark where cells measure fewer of the model's genes than its training; else ""."""
+        if n_here >= (before := self.about.get("n_genes", 0)):
+            return ""
+        return f"{n_here} genes of the model are measured, {before} were in training"
+
     @torch.no_grad()
     def probabilities(self, z_ne: np.ndarray) -> np.ndarray:
         """Calibrated, ``(n, t)``, of embeddings."""

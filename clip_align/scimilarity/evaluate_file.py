@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
-
-import numpy as np
 
 from clip_align.scimilarity.abstention_shares import abstention_shares
 from clip_align.scimilarity.asked_cells import AskedCells, asked_cells, check_unseen
@@ -18,8 +14,9 @@ from clip_align.scimilarity.classifier import Classifier
 from clip_align.scimilarity.evaluation_folder import check_evaluation, write_evaluation
 from clip_align.scimilarity.folder import SourceModel, load_source
 from clip_align.scimilarity.judged_arms import JudgedArm, Side, drift, gain, judged_arms
-from clip_align.scimilarity.run import SANITY, load_classifier
-from clip_align.scimilarity.run_evidence import load_baseline, load_seen
+from clip_align.scimilarity.run import load_classifier
+from clip_align.scimilarity.run_evidence import load_baseline, load_sanity, load_seen
+from clip_align.scimilarity.source_overlap import dataset_of, overlap_note
 from clip_align.scimilarity.speed import NOTE
 from representations.errors import InputError, naming
 from representations.query import prepare, read_h5ad
@@ -54,14 +51,15 @@ def evaluate_file(
     check_evaluation(out, overwrite=overwrite)
     if min_genes is not None:
         check_least_genes(min_genes)
-    classifier, seen, sanity = load_classifier(run), load_seen(run), _sanity(run / SANITY)
+    classifier, seen, sanity = load_classifier(run), load_seen(run), load_sanity(run)
     own_side = Side(encoder=classifier.encoder, probabilities=classifier.probabilities)
-    sides = {run.resolve().name: own_side}
+    sides = {_name_of(run): own_side}
     model = None if source is None else _source_of(classifier, source)
     if model is not None:
         plain = load_baseline(run).probabilities
         sides[BASELINE_ARM] = Side(encoder=model.encoder, probabilities=plain)
-    clean, remarks = prepare(read_h5ad(data), source=str(data))
+    adata = read_h5ad(data)
+    clean, remarks = prepare(adata, source=str(data))
     for remark in remarks:
         say(f"note: {remark}")
     with naming(data):
@@ -69,13 +67,18 @@ def evaluate_file(
         check_unseen(asked.adata, seen)
         arms = judged_arms(sides, asked, None if model is None else model.decoder)
     own, others = replace(arms[0], sanity=sanity), arms[1:]
-    told = [asked.left, _abstention(classifier, own, asked.type_n)]
-    for line in filter(None, told):
+    told = [
+        text for other in others for text in (gain(own, other, asked), drift(other.z_ne, own.z_ne))
+    ]
+    told += [
+        overlap_note(classifier.about.get("source_seen", ()), [dataset_of(adata)]),
+        classifier.lacks(len(asked.match.model_k)), asked.left, _unseen(asked),
+        _abstention(classifier, own, asked),
+    ]  # fmt: skip
+    told = list(filter(None, told))
+    for line in told:
         say(f"note: {line}")
-    about = [_told(classifier, data, asked), *filter(None, told), NOTE]
-    for other in others:
-        about += [gain(own, other, asked), drift(other.z_ne, own.z_ne)]
-        say("\n".join(about[-2:]))
+    about = [_told(classifier, data, asked), *told, NOTE]
     return write_evaluation(
         out, [own, *others], asked.type_n, classifier.types,
         before=others[0].z_ne if others else None, after=own.z_ne, after_name=own.name,
@@ -93,9 +96,25 @@ def _source_of(classifier: Classifier, folder: str | Path) -> SourceModel:
     return model
 
 
-def _abstention(classifier: Classifier, arm: JudgedArm, type_n: np.ndarray) -> str:
+def _name_of(run: Path) -> str:
+    """The run's name as an arm; one that would be taken for what it is compared with is refused."""
+    name = run.resolve().name
+    if name.lower() == BASELINE_ARM:
+        raise InputError(f"{run}: what it is compared with has this name; rename the folder")
+    return name
+
+
+def _unseen(asked: AskedCells) -> str:
+    """How many cells show nothing, in a line."""
+    if not (n := int((~asked.seen_n).sum())):
+        return ""
+    return f"{n} cells have no counts of the model's genes: unknown, and among those asked of"
+
+
+def _abstention(classifier: Classifier, arm: JudgedArm, asked: AskedCells) -> str:
     """What the run says "unknown" of, in a line."""
-    share = abstention_shares(classifier.abstention.apply(arm.p_nt, arm.z_ne), type_n)
+    verdict = classifier.abstention.apply(arm.p_nt, arm.z_ne).of_seen(asked.seen_n)
+    share = abstention_shares(verdict, asked.type_n)
     return (
         f"At a nominal coverage of {1 - classifier.abstention.alpha:g}: coverage "
         f"{share['coverage']:.3f} (typical, and the true type among those that a cell may be), "
@@ -109,10 +128,3 @@ def _told(classifier: Classifier, data: str | Path, asked: AskedCells) -> str:
         f"{classifier.about.get('source')}; {len(asked.match.model_k):,} of its "
         f"{asked.match.n_model:,} genes are measured. Probabilities are calibrated."
     )
-
-
-def _sanity(path: Path) -> dict[str, Any]:
-    try:
-        return dict(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError) as error:
-        raise InputError(f"{path}: missing or damaged; train the run again") from error

@@ -16,9 +16,9 @@ from clip_align.scimilarity.asked_cells import AskedCells
 from clip_align.scimilarity.cell_losses import reconstruction_errors
 from clip_align.scimilarity.cells import embed_cells, expression, tensor
 from clip_align.scimilarity.evaluation import Arm
+from clip_align.scimilarity.gain import macro_f1_gain
 from clip_align.scimilarity.network import Decoder, Encoder, embed
 from clip_align.scimilarity.speed import BATCHES, ms_per_cell
-from clip_align.scimilarity.weighted_f1 import macro_f1_gain
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -65,12 +65,13 @@ def judged_arms(
 
 def gain(arm: Arm, other: Arm, asked: AskedCells) -> str:
     """What an arm has over another on these cells, in a line."""
-    names, n_types = asked.adata.obs_names.tolist(), arm.p_nt.shape[1]
-    more, low, high = macro_f1_gain(asked.type_n, arm.found_n, other.found_n, names, n_types)
+    more = macro_f1_gain(
+        asked.type_n, arm.found_n, other.found_n, arm.p_nt.shape[1],
+        names=asked.adata.obs_names.tolist(), donors=asked.donors,
+    )  # fmt: skip
     return (
-        f"Macro-F1 less that of {other.name} (logistic regression of the frozen encoder, by the "
-        f"same training cells): {more:+.3f} [{low:+.3f}, {high:+.3f}], paired, 95 % interval over "
-        "these cells."
+        f"Macro-F1 minus that of {other.name}, logistic regression of the frozen encoder taught by "
+        f"the same cells: {more}. Another training is not in this."
     )
 
 

@@ -85,6 +85,11 @@ def of_taught_types(held: AnnData, known: AnnData, *, say: Say) -> AnnData:
             f"note: {left} held-out cells without a label, or of types that no cell to learn from "
             f"has{told}, are left out: the run is not taught these"
         )
+    if unchecked := sorted(set(taught.tolist()) - set(types_n.tolist())):
+        say(
+            f"note: no held-out cell is of {', '.join(unchecked)}: the figures and the coverage of "
+            "the run say nothing of these"
+        )
     return held[kept_n].copy()
 
 

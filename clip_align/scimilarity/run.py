@@ -77,11 +77,13 @@ def save_classifier(
     tensors = {f"{p}.{k}": v.contiguous() for p, state in states.items() for k, v in state.items()}
     model, genes, cells = save(tensors), "\n".join(classifier.genes) + "\n", seen.text()
     plain = None if baseline is None else baseline.content()
+    gates = json.dumps(dict(sanity), indent=1)
     config = RunConfig(
         layers=classifier.encoder.layers, head=head, types=classifier.types,
         terms=classifier.terms, temperature=classifier.temperature,
         sha256=Digests(
             genes=_sha256(genes.encode()), model=_sha256(model), seen=_sha256(cells.encode()),
+            sanity=_sha256(gates.encode()),
             baseline=None if plain is None else _sha256(plain),
         ),
         about=dict(classifier.about), versions=versions(),
@@ -94,7 +96,7 @@ def save_classifier(
         atomic_write(folder / SEEN, cells)
         if plain is not None:
             atomic_write(folder / BASELINE, plain)
-        atomic_write(folder / SANITY, json.dumps(dict(sanity), indent=1))
+        atomic_write(folder / SANITY, gates)
         atomic_write(folder / METRICS, json.dumps(dict(metrics), indent=1))
         atomic_write(folder / CONFIG, json.dumps(asdict(config), indent=1))
 

@@ -22,6 +22,7 @@ class Digests:
     genes: str
     model: str
     seen: str
+    sanity: str
     baseline: str | None = None  # none of a run that was made by hand
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from representations.errors import InputError
@@ -36,6 +36,10 @@ class Sanity:
     prediction_parity: float
     head_difference: float
 
+    def and_of(self, gate: Gate) -> Sanity:
+        """With one gate more."""
+        return replace(self, gates=(*self.gates, gate))
+
     @property
     def passed(self) -> bool:
         """Whether every gate is open."""
@@ -45,7 +49,10 @@ class Sanity:
         """Raise :class:`GateError` naming every gate that is closed."""
         if closed := [gate for gate in self.gates if not gate.passed]:
             told = "; ".join(f"{gate.name}: {gate.value}, must be {gate.must}" for gate in closed)
-            raise GateError(f"gate closed: {told}")
+            raise GateError(
+                f"gate closed: {told}; nothing is written, the figures would mean nothing; where "
+                "adapters hardly moved, train longer or at a higher --tune.learning-rate"
+            )
 
     def document(self) -> dict[str, Any]:
         """As it is written."""

@@ -11,7 +11,8 @@ from peft import PeftModel
 
 from clip_align.documents import CONFIG
 from clip_align.labels import ontology_terms
-from clip_align.scimilarity.baseline import Baseline
+from clip_align.scimilarity.baseline import Baseline, baseline_gate
+from clip_align.scimilarity.budget import candidates
 from clip_align.scimilarity.calibrated import calibrate
 from clip_align.scimilarity.classifier import Classifier
 from clip_align.scimilarity.conformal import alpha_of, least_cells
@@ -22,6 +23,7 @@ from clip_align.scimilarity.lora import WEIGHTS, n_trained, save_adapter
 from clip_align.scimilarity.network import embed
 from clip_align.scimilarity.run import ADAPTER, FILES, save_classifier
 from clip_align.scimilarity.sanity import Sanity
+from clip_align.scimilarity.source_overlap import overlap_note, seen_of
 from clip_align.scimilarity.train_plan import AnnotationTraining, check_plan
 from clip_align.scimilarity.training_cells import TrainingCells, read_training_cells
 from clip_align.scimilarity.tune import Tuned, best_probe, tune
@@ -75,6 +77,8 @@ def train_file(
     cells = read_training_cells(data, model.genes, plan, validation=validation, say=say)
     for line in _told(cells, model, plan):
         say(line)
+    if note := overlap_note(seen_of(model.about), cells.datasets):
+        say(f"note: {note}")
     trained = train(cells, model, plan, progress=progress)
     with staged(out, WRITTEN) as staging:
         save_classifier(
@@ -97,9 +101,15 @@ def train(
     encoder, decoder = model.encoder.on_genes(columns_k), model.decoder.on_genes(columns_k)
     given = encoder, decoder, known, held
     probe = best_probe(encoder, known, held)
-    tuned = tune(*given, plan.tune, probe=probe, progress=progress)
-    frozen = tune(*given, replace(plan.tune, trains="head"), probe=probe, progress=progress)
+    baseline = Baseline.of(probe, embed(encoder, held.x_nk), held.type_n, len(types))
+    tried = [
+        tune(*given, config, probe=probe, progress=progress)
+        for config in candidates(plan.tune, plan.budget, len(known))
+    ]
+    tuned = max(tried, key=lambda one: one.rank)
+    frozen = tune(*given, replace(tuned.config, trains="head"), probe=probe, progress=progress)
     sanity = examine(Whole(encoder=model.encoder, columns_k=columns_k), tuned, frozen, known, held)
+    sanity = sanity.and_of(baseline_gate(baseline, probe, encoder, known, held))
     sanity.require()
     calibration = calibrate(tuned, known, held, alpha=alpha_of(plan.coverage))
     terms = ontology_terms(cells.known.adata) or {}
@@ -109,17 +119,17 @@ def train(
         temperature=calibration.temperature, abstention=calibration.abstention,
         about={
             **cells.about, "source": model.name, "source_digest": model.digest,
-            "tune": asdict(plan.tune), "n_known": len(known), "n_held": len(held),
+            "source_seen": list(seen_of(model.about)),
+            "tune": asdict(tuned.config), "n_known": len(known), "n_held": len(held),
             "n_genes": len(columns_k), "least_genes": plan.min_genes,
         },
     )  # fmt: skip
-    z_he, type_h = embed(encoder, held.x_nk), held.type_n
-    baseline = Baseline.of(probe, z_he, type_h, len(types))
+    z_he = embed(encoder, held.x_nk).numpy()
     metrics = {
         "best_epoch": tuned.best_epoch + 1,
         "adapted": tuned.history[tuned.best_epoch],
         "frozen": frozen.history[frozen.best_epoch],
-        "frozen_logreg": {"held/macro_f1": baseline.macro_f1(z_he.numpy(), type_h.numpy())},
+        "frozen_logreg": {"held/macro_f1": baseline.macro_f1(z_he, held.type_n.numpy())},
         "history": list(tuned.history),
         # Both of the encoder on the measured genes: it is the one that adapters are in.
         "trained_parameters": n_trained(tuned.encoder),

@@ -56,6 +56,12 @@ class TrainingCells:
         return tuple(np.unique(cell_types(self.known.adata)).tolist())
 
     @property
+    def datasets(self) -> set[str]:
+        """Data sets that the files say they are of."""
+        files = (self.about, self.about.get("validation", {}))
+        return {file.get("dataset", {}).get("name", "") for file in files} - {""}
+
+    @property
     def seen(self) -> SeenCells:
         """All of them."""
         return SeenCells.of(self.known.adata.obs_names, self.held.adata.obs_names)
@@ -88,7 +94,7 @@ def read_training_cells(
         return TrainingCells(known=known, held=held, about={**about, "validation_by": by})
     with naming(data):
         known = Part(
-            adata=labelled_cells(clean, drop_rare=plan.drop_rare, say=say, least=1),
+            adata=labelled_cells(clean, drop_rare=plan.drop_rare, say=say),
             match=match_genes(clean.var_names, genes, least=plan.min_genes),
         )
         check_known(known.adata)

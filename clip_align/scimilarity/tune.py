@@ -47,6 +47,11 @@ class Tuned:
     history: tuple[dict[str, float], ...]
     off_at_start: float
 
+    @property
+    def rank(self) -> tuple[float, float]:
+        """What the best of several has most of: macro-F1 of held-out cells, then likelihood."""
+        return _rank(self.history[self.best_epoch])
+
     def embed(self, x_nk: Tensor) -> Tensor:
         """Embeddings ``(n, e)``."""
         return embed(self.encoder, x_nk)
@@ -108,14 +113,17 @@ def tune(
             for epoch in range(config.epochs):
                 history.append({"train/loss": tuning.epoch(bar.update), **tuning.judge(held)})
                 bar.set_postfix({"macro-F1": f"{history[-1]['held/macro_f1']:.3f}"})
-                rank = (history[-1]["held/macro_f1"], -history[-1]["held/cross_entropy"])
-                if rank > best:
+                if (rank := _rank(history[-1])) > best:
                     best, kept, best_epoch = rank, copy.deepcopy(tuning.learned()), epoch
     tuning.restore(kept)
     return Tuned(
         encoder=tuning.encoder.eval(), head=head.eval(), types=known.types, config=config,
         steps=tuning.steps, best_epoch=best_epoch, history=tuple(history), off_at_start=off,
     )  # fmt: skip
+
+
+def _rank(figures: dict[str, float]) -> tuple[float, float]:
+    return figures["held/macro_f1"], -figures["held/cross_entropy"]
 
 
 def _bar(config: TuneConfig, n_cells: int, *, progress: bool) -> tqdm:

@@ -68,6 +68,11 @@ def check(config: TuneConfig, at: str = "") -> None:
         ("lora.dropout", lora.dropout, 0, BELOW_ONE),
     )
     check_ranges(ranges, at)
+    if config.head != "linear" and config.head_start == "probe":
+        raise InputError(
+            f"{at}head_start='probe' is for the linear head, not {config.head!r}; take "
+            "head_start='random'"
+        )
     if config.trains == "scratch" and config.head_start == "probe":
         raise InputError(
             f"{at}head_start='probe' is of the source model's embeddings, which trains='scratch' "

@@ -6,7 +6,7 @@ Shapes: ``n`` cells, ``t`` types.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 
 import numpy as np
@@ -24,6 +24,10 @@ class Verdict:
     set_nt: np.ndarray
     typical_n: np.ndarray
     p_value_n: np.ndarray
+
+    def of_seen(self, seen_n: np.ndarray) -> Verdict:
+        """The same, where a cell that shows nothing of itself is typical of none."""
+        return replace(self, typical_n=self.typical_n & seen_n)
 
     @cached_property
     def named_n(self) -> np.ndarray:

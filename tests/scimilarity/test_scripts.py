@@ -39,7 +39,7 @@ from tests.scimilarity.tiny_files import (
 )
 
 PARTS = ("train", "val", "test")
-FROZEN = "logistic regression of the frozen encoder, by the same training cells"
+FROZEN = "logistic regression of the frozen encoder taught by the same cells"
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +64,9 @@ def test_a_training_that_brings_nothing_says_what_to_try(
 ) -> None:
     options = [place / "cells.h5ad", "--source", place / "model", *QUICK]
     slow = ["--tune.epochs", "1", "--tune.head-learning-rate", "1e-4"]
-    hint = "note: on held-out cells no better than logistic regression of the frozen encoder; start"
+    hint = (
+        "note: worse on held-out cells than logistic regression of the frozen encoder; start there"
+    )
     assert run("train", *options, *slow, "-o", tmp_path / "slow") == 0
     assert capsys.readouterr().err.count(hint) == 1
     assert run("train", *options, "-o", tmp_path / "better") == 0
@@ -346,7 +348,7 @@ def test_evaluate_writes_tables_figures_and_a_page(
     assert (row["arm"], row["n"], row["classes"]) == ("run", 90, 3)
     assert row["accuracy"] > 0.9
     page, more = (out / "report.md").read_text(), np.subtract(*both["macro_f1"])
-    assert f"- Macro-F1 less that of frozen+logreg ({FROZEN}): {more:+.3f} [" in page
+    assert f"- Macro-F1 minus that of frozen+logreg, {FROZEN}: {more:+.3f} [" in page
     named = "- At a nominal coverage of 0.8: coverage "
     (line,) = [one for one in (out / "report.md").read_text().splitlines() if named in one]
     shares = [float(found) for found in re.findall(r" (\d\.\d{3})", line)]

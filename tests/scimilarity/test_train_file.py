@@ -6,15 +6,18 @@ import errno
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 import torch
 from sklearn.metrics import f1_score
 
 from clip_align.origin import file_sha256
 from clip_align.scimilarity import run as run_folder
 from clip_align.scimilarity import train_file as module
+from clip_align.scimilarity.budget import LEARNING_RATES, LEAST_STEPS
 from clip_align.scimilarity.cells import embed_cells, match_genes
 from clip_align.scimilarity.folder import load_source
 from clip_align.scimilarity.lora import load_adapter, merged
@@ -23,9 +26,12 @@ from clip_align.scimilarity.run import load_classifier
 from clip_align.scimilarity.run_evidence import load_baseline, load_seen
 from clip_align.scimilarity.seen_cells import SeenCells
 from clip_align.scimilarity.train_file import WRITTEN, train_file
+from clip_align.scimilarity.tune import TuneConfig, Tuned, tune
 from representations.errors import InputError
+from tests.scimilarity.small import encoder
 from tests.scimilarity.tiny_files import (
     GENES,
+    LAYERS,
     PLAN,
     TYPES,
     UNUSABLE,
@@ -156,6 +162,78 @@ def test_a_closed_gate_writes_nothing(place: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"^gate closed: "):
         train_file(place / "cells.h5ad", place / "model", tmp_path / "run", plan, **QUIET)
     assert not (tmp_path / "run").exists()
+
+
+def test_a_baseline_of_the_tuned_encoder_closes_its_gate(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both of its sides: what it was fitted on, and what is kept."""
+    fit, other = module.best_probe, encoder(LAYERS, seed=5).on_genes(torch.arange(55))
+    monkeypatch.setattr(module, "best_probe", lambda _, known, held: fit(other, known, held))
+    with pytest.raises(InputError, match=r"^gate closed: what it is compared with is of the froz"):
+        train_file(place / "cells.h5ad", place / "model", tmp_path / "run", PLAN, **QUIET)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_tuned_budget_takes_the_rate_that_held_out_cells_prefer(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried = []
+
+    def watched(*args: Any, **options: Any) -> Tuned:
+        tried.append(tune(*args, **options))
+        return tried[-1]
+
+    monkeypatch.setattr(module, "tune", watched)
+    plan = replace(PLAN, budget="tuned", tune=TuneConfig())
+    out, blurred = tmp_path / "run", tmp_path / "blurred.h5ad"
+    adata = cells()
+    adata.X = sp.csr_matrix(np.random.default_rng(0).binomial(adata.X.toarray().astype(int), 0.2))
+    adata.write_h5ad(blurred)  # or logistic regression has nothing left to learn
+    trained = train_file(blurred, place / "model", out, plan, **QUIET)
+    *rates, baseline = tried
+    assert [one.config.learning_rate for one in rates] == list(LEARNING_RATES)
+    assert trained.tuned is max(rates, key=lambda one: one.rank)
+    assert baseline.config == replace(trained.tuned.config, trains="head")
+    assert all(one.steps >= LEAST_STEPS for one in tried)
+    about = load_classifier(out).about["tune"]
+    assert about["learning_rate"] == trained.tuned.config.learning_rate
+    assert (about["head_start"], about["batch_size"]) == ("probe", 128)
+
+
+def test_what_a_source_model_has_seen_is_said(place: Path, tmp_path: Path) -> None:
+    adata, told = cells(), []
+    adata.uns["dataset"] = {"name": "kang", "revision": "1"}
+    adata.write_h5ad(tmp_path / "kang.h5ad")
+    knowing = source(tmp_path / "model", about={"name": "a tiny one", "data": {"kang": "1"}})
+    for model in (place / "model", knowing):
+        train_file(tmp_path / "kang.h5ad", model, tmp_path / "run", PLAN, overwrite=True,
+                   say=told.append)  # fmt: skip
+        assert ("note: the source model has seen kang, labels and all" in "\n".join(told)) == (
+            model == knowing
+        )
+
+
+def test_types_that_nothing_checks_are_named(place: Path, tmp_path: Path) -> None:
+    other, told = cells(90, seed=1), []
+    other[other.obs["cell_type"] == "T"].copy().write_h5ad(tmp_path / "T.h5ad")
+    train_file(
+        place / "cells.h5ad", place / "model", tmp_path / "run", PLAN, say=told.append,
+        validation=tmp_path / "T.h5ad",
+    )  # fmt: skip
+    assert any(line.startswith("note: no held-out cell is of B, NK: ") for line in told)
+
+
+def test_a_type_of_one_cell_is_refused_with_validation_cells_too(
+    place: Path, tmp_path: Path
+) -> None:
+    data, other = h5ad(tmp_path / "rare.h5ad", one_cell), tmp_path / "other.h5ad"
+    cells(90, seed=1).write_h5ad(other)
+    given = data, place / "model", tmp_path / "run"
+    with pytest.raises(InputError, match=r"type 'rarity' has 1 cell, 2 are needed; .* --drop-rare"):
+        train_file(*given, PLAN, validation=other, **QUIET)
+    train_file(*given, replace(PLAN, drop_rare=True), validation=other, **QUIET)
+    assert load_classifier(tmp_path / "run").types == TYPES
 
 
 def test_a_finished_run_is_replaced_only_when_told(place: Path, tmp_path: Path) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import runpy
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 import numpy as np
@@ -25,6 +26,7 @@ N_GENES, N_CELLS = 60, 150
 GENES = tuple(sorted(gene_table().ensembl)[:N_GENES])
 TYPES = ("B", "NK", "T")
 LAYERS = Layers(n_genes=N_GENES, hidden=(24, 16), latent=8)
+ABOUT = {"name": "a tiny one"}
 PLAN = AnnotationTraining(
     tune=TuneConfig(epochs=12, batch_size=16, learning_rate=1e-2), min_genes=20, coverage=0.8
 )
@@ -48,11 +50,11 @@ def cells(n: int = N_CELLS, *, seed: int = 0) -> AnnData:
     return adata
 
 
-def source(folder: Path, *, seed: int = 0) -> Path:
+def source(folder: Path, *, seed: int = 0, about: Mapping[str, Any] = ABOUT) -> Path:
     """A model folder with weights at random."""
     model = SourceModel(
         encoder=encoder(LAYERS, seed=seed), decoder=decoder(LAYERS), genes=GENES,
-        about={"name": "a tiny one"},
+        about=about,
     )  # fmt: skip
     save_source(model, folder)
     return folder
