@@ -17,6 +17,9 @@ CHOSEN_BY = "validation_macro_f1"
 MUST_BEAT = "frozen+logreg"
 LOST = "forgotten[1]"
 ALLOWED = 0.01  # of the source's neighbour retention; and of the parameters, the share that learns
+SURE = 0.05  # p, corrected over the arms of a data set
+# The same head without adapters is told from logistic regression by the tables of a data set.
+AGAINST = tuple(name for name in BASELINES if name != "frozen+linear")
 
 
 def goal(table: pd.DataFrame, gaps: pd.DataFrame) -> list[str]:
@@ -24,14 +27,20 @@ def goal(table: pd.DataFrame, gaps: pd.DataFrame) -> list[str]:
     chosen = list(_chosen(table))
     if not chosen:
         return []
-    heads = ("data", "arm, by validation cells", LEAD, *(f"Δ to {name}" for name in BASELINES))
+    heads = ("data", "arm, by validation cells", LEAD, *(f"Δ to {name}" for name in AGAINST))
     lines = [
-        table_row(*heads, f"forgotten, at most {ALLOWED:g}", "share learnt", "n", "seeds"),
+        table_row(
+            *heads,
+            f"forgotten, at most {ALLOWED:g}",
+            f"learnt, at most {ALLOWED:.0%}",
+            "n",
+            "seeds",
+        ),
         table_row("---", "---", *["---:"] * (len(heads) + 2)),
     ]
     for name, pair, figures in chosen:
         lead = figures.loc[LEAD]
-        deltas = [gap_of(gaps, pair, name, LEAD, baseline) for baseline in BASELINES]
+        deltas = [gap_of(gaps, pair, name, LEAD, baseline) for baseline in AGAINST]
         lines.append(
             table_row(
                 pair_of(*pair), name, interval(lead), *(told(gap) for gap in deltas),
@@ -60,20 +69,25 @@ def _sentences(
         rows = [gap_of(gaps, pair, name, metric, MUST_BEAT) for name, pair, _ in chosen]
         known = [row for row in rows if row is not None]
         above = sum(row["difference"] > 0 for row in known)
-        sure = sum(row["difference_low"] > 0 for row in known)
+        wide = sum(row["difference_low"] > 0 for row in known)
         worse = sum(row["difference_high"] < 0 for row in known)
+        sure = sum(row["difference"] > 0 and row["p_holm"] < SURE for row in known)
         parts.append(
             f"by macro-F1 over {words} above {MUST_BEAT} on {above} of {len(known)} data sets "
-            f"(interval above 0: {sure}, below 0: {worse})"
+            f"(interval above 0: {wide}, below 0: {worse}; p, corrected over all arms of a data "
+            f"set, below {SURE:g}: {sure})"
         )
     lost = [float(f.loc[LOST, "value"]) for _, _, f in chosen if LOST in f.index]
     shares = [float(f.loc["share_learnt", "value"]) for _, _, f in chosen]
     yield f"Chosen so, adapters are {'; '.join(parts)}."
     if lost:
+        few = sum(share <= ALLOWED for share in shares)
         yield (
             f"They cost the source model at most {100 * max(lost):.2f} points of neighbour "
             f"retention. Of the encoder's part that reads the data set's genes, "
-            f"{min(shares):.2%} to {max(shares):.2%} of the parameters learn."
+            f"{min(shares):.2%} to {max(shares):.2%} of the parameters learn: at most "
+            f"{ALLOWED:.0%} on {few} of {len(shares)}; of the encoder over all genes it is less on "
+            "each."
         )
 
 

@@ -120,22 +120,29 @@ def _k562(table: pd.DataFrame) -> Iterator[str]:
         return
     yield from (
         f"## {LINE}", "",
-        "Shares of cells; abstention at a stated coverage of 0.9. An arm that names hardly any "
+        "Shares of cells, of so many a seed: an interval without width is of few that all went one "
+        "way. Abstention at a stated coverage of 0.9. An arm that names hardly any "
         "cell calls everything unknown, whatever it is. The model of blood has seen reads of "
         "droplets; `pollen` has whole transcripts, which may be what is strange to it.", "",
     )  # fmt: skip
     heads = (
-        "found where taught (pollen)", "unknown to a model of blood (teaseq)",
-        "the other populations of pollen, mean", "test cells of blood that it names",
+        "likeliest type where taught (pollen)", "cells", "unknown to a model of blood (teaseq)",
+        "cells", "the other populations of pollen, mean", "test cells of blood that it names",
     )  # fmt: skip
     yield table_row("arm", *heads)
     yield table_row("---", *["---:"] * len(heads))
     for name, figures in _by_name(part):
         others = figures[figures.index.str.startswith("unknown[") & (figures.index != unknown)]
-        cells = [interval(figures.loc[m]) if m in figures.index else "" for m in (found, unknown)]
+        cells = [text for m in (found, unknown) for text in _with_n(figures, m)]
         mean = f"{others['value'].mean():.3f}" if len(others) else ""
         named = interval(figures.loc["named"]) if "named" in figures.index else ""
         yield table_row(name, *cells, mean, named)
+
+
+def _with_n(figures: pd.DataFrame, metric: str) -> tuple[object, object]:
+    if metric not in figures.index:
+        return "", ""
+    return interval(figures.loc[metric]), figures.loc[metric, "n"]
 
 
 def _by_name(table: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:

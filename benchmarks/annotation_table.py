@@ -24,12 +24,8 @@ COLUMNS = (
 )
 
 
-def _plain(model: str) -> Callable[[Key, Key], bool]:
-    return lambda _, other: other.model == model and other.variant == "{}"
-
-
-def _own(_: Key, other: Key) -> bool:
-    return other.model == "pca+logreg" and json.loads(other.variant) == {"query_statistics": "own"}
+def _set(model: str, **variant: str) -> Callable[[Key, Key], bool]:
+    return lambda _, other: other.model == model and json.loads(other.variant) == variant
 
 
 def _without_adapters(key: Key, other: Key) -> bool:
@@ -41,9 +37,11 @@ def _without_adapters(key: Key, other: Key) -> bool:
 
 BASELINES: Mapping[str, Callable[[Key, Key], bool]] = {
     "frozen+linear": _without_adapters,
-    "frozen+logreg": _plain("frozen+logreg"),
-    "pca+logreg": _plain("pca+logreg"),
-    "pca+logreg, own statistics": _own,
+    "frozen+logreg": _set("frozen+logreg"),
+    "pca+logreg": _set("pca+logreg"),
+    "pca+logreg, own statistics": _set("pca+logreg", query_statistics="own"),
+    "celltypist, tuned": _set("celltypist", tuning="validation"),
+    "from_scratch, tuned": _set("from_scratch", budget="tuned"),
 }
 
 
