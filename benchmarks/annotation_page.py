@@ -31,8 +31,11 @@ KEPT = (
     *("source_overlap[1]", "source_reconstruction[0]", "source_reconstruction[1]"),
 )
 LEAST_CELLS = 20  # of a source type, below which one cell is five points
-BLOCKS = ("Tuned on validation cells, or with nothing to tune", "Settings of the earlier work",
-          "One setting apart")  # fmt: skip
+BLOCKS = (
+    "Tuned on validation cells, or with nothing to tune",
+    "Settings of the earlier work, or of the package",
+    "One setting apart",
+)
 LINE = "K562"
 
 

@@ -16,7 +16,7 @@ from benchmarks.tidy import gap_between
 SUITE = "annotation"
 LEAD, ASKED = "macro_f1", "macro_f1_asked"
 # Arms that have settings: without a variant, those of the earlier work or of the package.
-HAVE_SETTINGS = (*ARMS, "celltypist")
+HAVE_SETTINGS = (*ARMS, "celltypist", "scanvi")
 METRICS = (LEAD, ASKED, "accuracy", "balanced_accuracy")
 COLUMNS = (
     *("train", "test", "model", "representation", "variant", "metric", "reference"),
