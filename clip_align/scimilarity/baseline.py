@@ -8,30 +8,25 @@ Shapes: ``n`` cells, ``e`` embedding dimensions, ``t`` types.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 import torch
 from safetensors.torch import load, save
-from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 from torch import Tensor
 
 from clip_align.documents import line
 from clip_align.scimilarity.calibration import fit_temperature
 from clip_align.scimilarity.heads.linear import LinearHead
-from clip_align.scimilarity.network import Encoder, embed
 from clip_align.scimilarity.probabilities import check_temperature, softmax
 from clip_align.scimilarity.probe import macro_f1, start_at
-from clip_align.scimilarity.sanity import Gate
-from clip_align.scimilarity.tuning import Labelled
 from representations.errors import InputError
 
 BASELINE: Final = "baseline.safetensors"
 NAME: Final = "frozen+logreg"  # as the benchmark's tables call it
-SAME_WITHIN: Final = 1e-3  # of probabilities: a fit ends where its gradient is small, not zero
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -60,20 +55,6 @@ class Baseline:
         """The file's."""
         temperature = torch.tensor(self.temperature, dtype=torch.float64)
         return save({**self.head.state_dict(), "temperature": temperature})
-
-
-def baseline_gate(
-    baseline: Baseline, probe: Pipeline, frozen: Encoder, known: Labelled, held: Labelled
-) -> Gate:
-    """Fitted again on embeddings by the frozen encoder, it must say the same of held-out cells."""
-    z_ke, z_he = embed(frozen, known.x_nk).numpy(), embed(frozen, held.x_nk).numpy()
-    again = clone(probe).fit(z_ke, known.type_n.numpy())
-    p_ht = replace(baseline, temperature=1.0).probabilities(z_he)[:, again.classes_]
-    off = float(np.abs(p_ht - again.predict_proba(z_he)).max())
-    return Gate(
-        name="what it is compared with is of the frozen encoder", passed=off <= SAME_WITHIN,
-        value=off, must=f"at most {SAME_WITHIN:g}",
-    )  # fmt: skip
 
 
 def read_baseline(path: Path, latent: int, n_types: int) -> Baseline:

@@ -11,7 +11,8 @@ from peft import PeftModel
 
 from clip_align.documents import CONFIG
 from clip_align.labels import ontology_terms
-from clip_align.scimilarity.baseline import Baseline, baseline_gate
+from clip_align.scimilarity.baseline import Baseline
+from clip_align.scimilarity.baseline_gate import baseline_gate
 from clip_align.scimilarity.budget import candidates
 from clip_align.scimilarity.calibrated import calibrate
 from clip_align.scimilarity.classifier import Classifier
