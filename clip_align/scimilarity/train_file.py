@@ -110,7 +110,7 @@ def train(
     tuned = max(tried, key=lambda one: one.rank)
     frozen = tune(*given, replace(tuned.config, trains="head"), probe=probe, progress=progress)
     sanity = examine(Whole(encoder=model.encoder, columns_k=columns_k), tuned, frozen, known, held)
-    sanity = sanity.and_of(baseline_gate(baseline, probe, encoder, known, held))
+    sanity = sanity.and_of(baseline_gate(baseline, probe, encoder, known))
     sanity.require()
     calibration = calibrate(tuned, known, held, alpha=alpha_of(plan.coverage))
     terms = ontology_terms(cells.known.adata) or {}
