@@ -31,12 +31,16 @@ CONFIG, WEIGHTS = "adapter.json", "adapter.safetensors"
 
 @dataclass(frozen=True, kw_only=True)
 class LoraSettings:
-    """``targets`` are names of linear layers; empty for all of them."""
+    """Adapters of low rank (Hu et al. 2022, arXiv:2106.09685)."""
 
     rank: int = 8
+    """Columns that an adapter has."""
     alpha: int = 16
+    """An adapter counts alpha / rank times."""
     dropout: float = 0.0
+    """Of what an adapter reads."""
     targets: tuple[str, ...] = ()
+    """Names of linear layers; empty for all of them."""
 
 
 def linear_layers(encoder: nn.Module) -> tuple[str, ...]:

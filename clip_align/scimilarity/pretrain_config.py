@@ -15,20 +15,32 @@ MOST_SEED: Final = 2**63 - 1  # torch takes no larger one
 
 @dataclass(frozen=True, kw_only=True)
 class PretrainConfig:
-    """How a source model is trained; ``triplet_weight`` and 1 less it weigh the two losses."""
+    """How a source model is trained."""
 
     hidden: tuple[int, ...] = (1024, 1024)
+    """Widths of the hidden layers."""
     latent: int = 128
+    """Dimensions of an embedding."""
     dropout: float = 0.5
+    """Of the hidden layers."""
     input_dropout: float = 0.4
+    """Of genes."""
     triplet_weight: float = 0.1
+    """Weight of the triplet loss; reconstruction has the rest of 1."""
     margin: float = MARGIN
+    """Of the triplet loss, in squared distances of unit vectors."""
     learning_rate: float = 1e-3
+    """Of AdamW."""
     weight_decay: float = 1e-2
+    """Of AdamW."""
     batch_size: int = 512
+    """Cells of a step, among which triplets are mined."""
     epochs: int = 15
+    """Passes over the cells."""
     held_share: float = 0.1
+    """Share of the cells that is held out, by which an epoch is judged."""
     seed: int = 0
+    """Of the start, the order, the mining and the cells that are held out."""
 
 
 def check(config: PretrainConfig) -> None:

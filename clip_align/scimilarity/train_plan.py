@@ -14,22 +14,23 @@ from representations.errors import InputError
 
 @dataclass(frozen=True, kw_only=True)
 class AnnotationTraining:
-    """What is trained from a file.
-
-    ``budget`` tuned is that of the benchmark's tuned arms: the head starts at logistic regression
-    of the frozen embeddings, batches of 128, 200 steps or more, and the rate of 1e-4, 1e-3 and 3e-3
-    that held-out cells prefer.
-
-    ``coverage`` is nominal: the share of cells, like those held out, that are typical and whose
-    true type is among those that they may be.
-    """
+    """What is trained from a file."""
 
     tune: TuneConfig = field(default_factory=TuneConfig)
+    """How it is trained; learning rates fall to zero over the steps."""
     budget: Budget = "default"
+    """tuned: the head starts at logistic regression of the frozen embeddings, batches of 128, 200
+    steps or more, and the rate of 1e-4, 1e-3 and 3e-3 that held-out cells prefer, as in the tables;
+    it goes before the settings of these. default: the settings as they are."""
     validation_share: float = 0.15
+    """Share that is held out where there is no file of validation cells."""
     coverage: float = 1 - ALPHA
+    """Nominal: the share of cells, like those held out, that are typical and whose true type is
+    among those that they may be."""
     min_genes: int = LEAST_GENES
+    """Genes of the model that the cells must measure."""
     drop_rare: bool = False
+    """Leave out types of a single cell rather than refuse them."""
 
 
 def check_plan(plan: AnnotationTraining) -> None:

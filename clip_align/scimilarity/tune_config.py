@@ -18,31 +18,40 @@ Trains = Literal["head", "adapters", "encoder", "scratch"]
 
 @dataclass(frozen=True, kw_only=True)
 class TuneConfig:
-    """How a classifier is trained.
-
-    ``trains`` is what learns beside the head: nothing, adapters, the encoder as it was pre-trained,
-    or one that starts at random. ``head_start`` is random, or the best logistic regression of the
-    frozen embeddings. Reconstruction is of so many genes drawn anew at each step, whose mean error
-    is that of all in expectation; the decoder's last layer would be most of a step otherwise.
-    ``dropout`` of the encoder's layers holds while it is tuned. Learning rates
-    fall to zero over the steps.
-    """
+    """How a classifier is trained; learning rates fall to zero over the steps."""
 
     trains: Trains = "adapters"
+    """What learns beside the head: nothing, adapters, the encoder as it was pre-trained, or one
+    that starts at random."""
     lora: LoraSettings = field(default_factory=LoraSettings)
+    """Adapters."""
     head: str = "linear"
+    """Head by name: linear or mlp."""
     head_start: Literal["random", "probe"] = "random"
+    """At random, or at the best logistic regression of the frozen embeddings."""
     triplet_weight: float = 0.0
+    """Weight of the triplet loss beside cross-entropy."""
     reconstruction_weight: float = 0.0
+    """Weight of the reconstruction error beside cross-entropy."""
     reconstruction_genes: int = 2048
+    """So many genes are reconstructed, drawn anew at each step: their mean error is that of all in
+    expectation, and the decoder's last layer would be most of a step otherwise."""
     margin: float = MARGIN
+    """Of the triplet loss, in squared distances of unit vectors."""
     class_weights: Literal["none", "balanced"] = "none"
+    """Of cross-entropy: all cells alike, or all types."""
     learning_rate: float = 1e-4
+    """Of adapters, or of the encoder where it learns."""
     head_learning_rate: float = 1e-2
+    """Of the head."""
     dropout: float = 0.0
+    """Of the encoder's layers, while it is tuned."""
     epochs: int = 5
+    """Passes over the cells; the best on held-out ones is kept."""
     batch_size: int = 64
+    """Cells of a step."""
     seed: int = 0
+    """Of the start, the order and the cells that are held out."""
 
 
 def check(config: TuneConfig, at: str = "") -> None:
