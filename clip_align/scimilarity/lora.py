@@ -48,6 +48,14 @@ def linear_layers(encoder: nn.Module) -> tuple[str, ...]:
     return tuple(n for n, part in encoder.named_modules() if isinstance(part, nn.Linear))
 
 
+def check_targets(encoder: Encoder, settings: LoraSettings) -> None:
+    """Refuse targets that the encoder does not have."""
+    known = linear_layers(encoder)
+    for name in settings.targets:
+        if name not in known:
+            raise InputError(f"no linear layer {name!r}; the encoder has {', '.join(known)}")
+
+
 def add_adapters(encoder: Encoder, settings: LoraSettings, *, seed: int) -> PeftModel:
     """A copy of the encoder with adapters that change nothing yet; they alone learn.
 
@@ -56,10 +64,8 @@ def add_adapters(encoder: Encoder, settings: LoraSettings, *, seed: int) -> Peft
     InputError
         A target that the encoder does not have, a rank below 1, or a dropout outside 0 to 1.
     """
+    check_targets(encoder, settings)
     known = linear_layers(encoder)
-    for name in settings.targets:
-        if name not in known:
-            raise InputError(f"no linear layer {name!r}; the encoder has {', '.join(known)}")
     within("rank", settings.rank, 1)
     within("dropout", settings.dropout, 0, BELOW_ONE)
     config = LoraConfig(

@@ -16,6 +16,7 @@ from sklearn.metrics import f1_score
 
 from clip_align.origin import file_sha256
 from clip_align.scimilarity import run as run_folder
+from clip_align.scimilarity import train_cells
 from clip_align.scimilarity import train_file as module
 from clip_align.scimilarity.budget import LEARNING_RATES, LEAST_STEPS
 from clip_align.scimilarity.cells import embed_cells, match_genes
@@ -134,7 +135,7 @@ def full(*_: object, **__: object) -> None:
 @pytest.mark.parametrize(
     ("where", "name", "fails", "raised"),
     [
-        (module, "tune", interrupted, KeyboardInterrupt),
+        (train_cells, "tune", interrupted, KeyboardInterrupt),
         (module, "calibrate", interrupted, KeyboardInterrupt),
         (run_folder, "save", interrupted, KeyboardInterrupt),
         (module, "save_adapter", full, InputError),
@@ -168,8 +169,8 @@ def test_a_baseline_of_the_tuned_encoder_closes_its_gate(
     place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Both of its sides: what it was fitted on, and what is kept."""
-    fit, other = module.best_probe, encoder(LAYERS, seed=5).on_genes(torch.arange(55))
-    monkeypatch.setattr(module, "best_probe", lambda _, known, held: fit(other, known, held))
+    fit, other = train_cells.best_probe, encoder(LAYERS, seed=5).on_genes(torch.arange(55))
+    monkeypatch.setattr(train_cells, "best_probe", lambda _, known, held: fit(other, known, held))
     with pytest.raises(InputError, match=r"^gate closed: what it is compared with is of the froz"):
         train_file(place / "cells.h5ad", place / "model", tmp_path / "run", PLAN, **QUIET)
     assert not (tmp_path / "run").exists()
@@ -184,7 +185,7 @@ def test_a_tuned_budget_takes_the_rate_that_held_out_cells_prefer(
         tried.append(tune(*args, **options))
         return tried[-1]
 
-    monkeypatch.setattr(module, "tune", watched)
+    monkeypatch.setattr(train_cells, "tune", watched)
     plan = replace(PLAN, budget="tuned", tune=TuneConfig())
     out, blurred = tmp_path / "run", tmp_path / "blurred.h5ad"
     adata = cells()
@@ -212,6 +213,15 @@ def test_what_a_source_model_has_seen_is_said(place: Path, tmp_path: Path) -> No
         assert ("note: the source model has seen kang, labels and all" in "\n".join(told)) == (
             model == knowing
         )
+
+
+def test_layers_that_the_encoder_does_not_have_are_refused_before_the_cells_are_read(
+    place: Path, tmp_path: Path
+) -> None:
+    lora = replace(PLAN.tune.lora, targets=("network.9",))
+    plan = replace(PLAN, tune=replace(PLAN.tune, lora=lora))
+    with pytest.raises(InputError, match=r"^no linear layer 'network\.9'; the encoder has "):
+        train_file(tmp_path / "no.h5ad", place / "model", tmp_path / "run", plan, **QUIET)
 
 
 def test_types_that_nothing_checks_are_named(place: Path, tmp_path: Path) -> None:
