@@ -136,7 +136,7 @@ def full(*_: object, **__: object) -> None:
     ("where", "name", "fails", "raised"),
     [
         (train_cells, "tune", interrupted, KeyboardInterrupt),
-        (module, "calibrate", interrupted, KeyboardInterrupt),
+        (train_cells, "calibrate", interrupted, KeyboardInterrupt),
         (run_folder, "save", interrupted, KeyboardInterrupt),
         (module, "save_adapter", full, InputError),
     ],
