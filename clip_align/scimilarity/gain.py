@@ -36,6 +36,7 @@ class Gain:
     better: int
     worse: int
     unit: str
+    n_units: int
 
     def __str__(self) -> str:
         told = f"right where it is wrong in {self.better} cells, wrong where it is right in "
@@ -44,7 +45,7 @@ class Gain:
             return f"{self.value:+.3f}, of too few cells to tell: {told}"
         return (
             f"{self.value:+.3f} [{self.low:+.3f}, {self.high:+.3f}] (95 % interval over "
-            f"{self.unit}s, paired; p {self.p:.3f} by swapping answers); {told}"
+            f"{self.n_units} {self.unit}s, paired; p {self.p:.3f} by swapping answers); {told}"
         )
 
 
@@ -76,7 +77,7 @@ def macro_f1_gain(
     return Gain(
         value=float(gain_b[0]), low=low, high=high, p=float((1 + as_far.sum()) / (1 + SWAPS)),
         better=int((right_n & ~other_right_n).sum()), worse=int((other_right_n & ~right_n).sum()),
-        unit="cell" if donors is None else "donor",
+        unit="cell" if donors is None else "donor", n_units=len(np.unique(unit_n)),
     )  # fmt: skip
 
 

@@ -130,8 +130,8 @@ def test_donors_are_what_is_resampled_where_there_are_two(place: Path, tmp_path:
     adata = cells(90, seed=1)
     adata.obs["donor"] = np.where(np.arange(90) < 45, "d1", "d2")
     lines = "\n".join(told(place, changed(place, tmp_path / "d.h5ad", adata), tmp_path / "out"))
-    assert "95 % interval over donors" in lines
-    assert "95 % interval over cells" in "\n".join(
+    assert "95 % interval over 2 donors" in lines
+    assert "95 % interval over 90 cells" in "\n".join(
         told(place, place / "other.h5ad", tmp_path / "out2")
     )
 

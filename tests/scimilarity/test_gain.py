@@ -94,7 +94,7 @@ def test_cells_of_a_donor_stay_together() -> None:
     assert by_donor.unit == "donor"
     assert by_donor.value == by_cell.value
     assert by_donor.p >= 0.2  # three donors that all gain: one of four ways to deal the signs
-    assert "95 % interval over donors" in str(by_donor)
+    assert "95 % interval over 3 donors" in str(by_donor)
     assert str(replace(by_donor, unit="cell")) != str(by_donor)
 
 
