@@ -21,7 +21,7 @@ help:
 	@echo "make test        set up, check style and types, run the tests"
 	@echo "make full        every row of every suite but lineage, ablation and annotation, five seeds (speed: one), into results/"
 	@echo "make ablation    the suite ablation, five seeds, PROCESSES (2) rows at a time"
-	@echo "make annotation  the suite annotation with CellTypist: trains three small source models first"
+	@echo "make annotation  the suite annotation with CellTypist and scANVI: trains three small source models first"
 	@echo "make lineage     the suite lineage with CellRank and Palantir, in an environment of its own"
 	@echo "make scimilarity encoder, decoder and alignment beside the scimilarity package, in an environment of its own"
 	@echo "make tables      tables and figures from the committed records"

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from anndata import AnnData
 
@@ -13,10 +14,15 @@ from representations.keys import Uns
 
 def origin(data: str | Path, adata: AnnData) -> dict[str, Any]:
     """Name and SHA-256 of the file ``data``, and name and revision of the data set in it."""
-    described = adata.uns.get(Uns.DATASET, {})
-    told = cast(dict[str, Any], described) if isinstance(described, dict) else {}
-    named = {key: str(told[key]) for key in ("name", "revision") if key in told}
-    return {"data": Path(data).name, "sha256": file_sha256(data), "dataset": named}
+    return {"data": Path(data).name, "sha256": file_sha256(data), "dataset": dataset_of(adata)}
+
+
+def dataset_of(adata: AnnData) -> dict[str, str]:
+    """``name`` and ``revision`` of the data set that a file says it is of, as far as it does."""
+    told = adata.uns.get(Uns.DATASET, {})
+    if not isinstance(told, Mapping):
+        return {}
+    return {key: str(told[key]) for key in ("name", "revision") if key in told}
 
 
 def file_sha256(path: str | Path) -> str:

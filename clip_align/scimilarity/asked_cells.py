@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import scipy.sparse as sp
 from anndata import AnnData
 
 from clip_align.labels import cell_types
@@ -20,15 +21,21 @@ from representations.keys import Obs
 class AskedCells:
     """Labelled cells of types that the run was taught, and which of its columns each is.
 
-    ``seen_n`` is whether a cell has counts of the model's genes, ``left`` says which other cells
+    ``x_nk`` is their expression of the genes that the model has, ``left`` says which other cells
     the file has, "" for none.
     """
 
     adata: AnnData
     type_n: np.ndarray
     match: GeneMatch
-    seen_n: np.ndarray
+    x_nk: sp.csr_matrix
     left: str
+
+    @property
+    def seen_n(self) -> np.ndarray:
+        """Whether a cell has counts of the model's genes."""
+        seen_n: np.ndarray = np.asarray(self.x_nk.sum(axis=1)).ravel() > 0
+        return seen_n
 
     @property
     def donors(self) -> list[str] | None:
@@ -59,8 +66,7 @@ def asked_cells(clean: AnnData, classifier: Classifier, least: int | None) -> As
     adata = clean[code_n >= 0].copy()
     return AskedCells(
         adata=adata, type_n=code_n[code_n >= 0], match=match,
-        seen_n=np.asarray(expression(adata, match).sum(axis=1)).ravel() > 0,
-        left=_left(named[code_n < 0].tolist()),
+        x_nk=expression(adata, match), left=_left(named[code_n < 0].tolist()),
     )  # fmt: skip
 
 

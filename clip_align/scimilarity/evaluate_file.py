@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from clip_align.origin import dataset_of
 from clip_align.scimilarity.abstention_shares import abstention_shares
 from clip_align.scimilarity.asked_cells import AskedCells, asked_cells, check_unseen
 from clip_align.scimilarity.baseline import NAME as BASELINE_ARM
@@ -16,7 +17,7 @@ from clip_align.scimilarity.folder import SourceModel, load_source
 from clip_align.scimilarity.judged_arms import JudgedArm, Side, drift, gain, judged_arms
 from clip_align.scimilarity.run import load_classifier
 from clip_align.scimilarity.run_evidence import load_baseline, load_sanity, load_seen
-from clip_align.scimilarity.source_overlap import dataset_of, overlap_note
+from clip_align.scimilarity.source_overlap import overlap_note
 from clip_align.scimilarity.speed import NOTE
 from representations.errors import InputError, naming
 from representations.query import prepare, read_h5ad
@@ -71,7 +72,7 @@ def evaluate_file(
         text for other in others for text in (gain(own, other, asked), drift(other.z_ne, own.z_ne))
     ]
     told += [
-        overlap_note(classifier.about.get("source_seen", ()), [dataset_of(adata)]),
+        overlap_note(classifier.about.get("source_seen", ()), [dataset_of(adata).get("name", "")]),
         classifier.lacks(len(asked.match.model_k)), asked.left, _unseen(asked),
         _abstention(classifier, own, asked),
     ]  # fmt: skip

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from clip_align.scimilarity.asked_cells import AskedCells
 from clip_align.scimilarity.cell_losses import reconstruction_errors
-from clip_align.scimilarity.cells import embed_cells, expression, tensor
+from clip_align.scimilarity.cells import embed_rows, tensor
 from clip_align.scimilarity.evaluation import Arm
 from clip_align.scimilarity.gain import macro_f1_gain
 from clip_align.scimilarity.network import Decoder, Encoder, embed
@@ -45,12 +45,12 @@ def judged_arms(
     sides: Mapping[str, Side], asked: AskedCells, decoder: Decoder | None
 ) -> list[JudgedArm]:
     """An arm a side; reconstruction is of the source model's decoder, where it is given."""
-    x_bk = tensor(expression(asked.adata[: max(BATCHES)], asked.match))
-    ways = {name: side.way(asked.match.columns) for name, side in sides.items()}
-    ms = ms_per_cell(ways, x_bk)
+    columns_k = asked.match.columns
+    ways = {name: side.way(columns_k) for name, side in sides.items()}
+    ms = ms_per_cell(ways, tensor(asked.x_nk[: max(BATCHES)]))
     arms = []
     for name, side in sides.items():
-        z_ne = embed_cells(side.encoder, asked.adata, asked.match).numpy()
+        z_ne = embed_rows(side.encoder.on_genes(columns_k), asked.x_nk).numpy()
         error_n = None
         if decoder is not None:
             error_n = reconstruction_errors(decoder, z_ne, asked.adata, asked.match)

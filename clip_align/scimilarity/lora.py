@@ -65,12 +65,11 @@ def add_adapters(encoder: Encoder, settings: LoraSettings, *, seed: int) -> Peft
         A target that the encoder does not have, a rank below 1, or a dropout outside 0 to 1.
     """
     check_targets(encoder, settings)
-    known = linear_layers(encoder)
     within("rank", settings.rank, 1)
     within("dropout", settings.dropout, 0, BELOW_ONE)
     config = LoraConfig(
         r=settings.rank, lora_alpha=settings.alpha, lora_dropout=settings.dropout,
-        target_modules=list(settings.targets or known), bias="none",
+        target_modules=list(settings.targets or linear_layers(encoder)), bias="none",
     )  # fmt: skip
     with seeded(seed):
         return get_peft_model(copy.deepcopy(encoder), config)

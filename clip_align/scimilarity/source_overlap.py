@@ -5,16 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from anndata import AnnData
-
-from representations.keys import Uns
-
-
-def dataset_of(adata: AnnData) -> str:
-    """What a file says its data set is called, "" where it does not."""
-    told = adata.uns.get(Uns.DATASET, {})
-    return str(told.get("name", "")) if isinstance(told, Mapping) else ""
-
 
 def seen_of(about: Mapping[str, Any]) -> tuple[str, ...]:
     """Names of the data sets that a source model was trained on, as far as it says."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from clip_align.holdout import check_share
-from clip_align.scimilarity.budget import TUNED, Budget, tunes
+from clip_align.scimilarity.budget import Budget, candidates
 from clip_align.scimilarity.cells import LEAST_GENES, check_least_genes
 from clip_align.scimilarity.conformal import ALPHA, alpha_of
 from clip_align.scimilarity.tune_config import TuneConfig, check
@@ -41,7 +41,7 @@ def check_plan(plan: AnnotationTraining) -> None:
     InputError
         A number out of range, or something else than adapters: gates are asked of these alone.
     """
-    check(replace(plan.tune, **TUNED) if tunes(plan.budget) else plan.tune, "tune.")
+    check(candidates(plan.tune, plan.budget, n_known=1)[0], "tune.")
     if plan.tune.trains != "adapters":
         raise InputError(
             f"tune.trains={plan.tune.trains!r}: a run folder is of adapters, whose gates it must "

@@ -168,7 +168,6 @@ def test_a_closed_gate_writes_nothing(place: Path, tmp_path: Path) -> None:
 def test_a_baseline_of_the_tuned_encoder_closes_its_gate(
     place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Both of its sides: what it was fitted on, and what is kept."""
     fit, other = train_cells.best_probe, encoder(LAYERS, seed=5).on_genes(torch.arange(55))
     monkeypatch.setattr(train_cells, "best_probe", lambda _, known, held: fit(other, known, held))
     with pytest.raises(InputError, match=r"^gate closed: what it is compared with is of the froz"):
