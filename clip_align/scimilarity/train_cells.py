@@ -52,7 +52,8 @@ def train(
     encoder, decoder = model.encoder.on_genes(columns_k), model.decoder.on_genes(columns_k)
     given = encoder, decoder, known, held
     probe = best_probe(encoder, known, held)
-    baseline = Baseline.of(probe, embed(encoder, held.x_nk), held.type_n, len(types))
+    z_he = embed(encoder, held.x_nk)
+    baseline = Baseline.of(probe, z_he, held.type_n, len(types))
     tried = [
         tune(*given, config, probe=probe, progress=progress)
         for config in candidates(plan.tune, plan.budget, len(known))
@@ -75,12 +76,11 @@ def train(
             "n_genes": len(columns_k), "least_genes": plan.min_genes,
         },
     )  # fmt: skip
-    z_he = embed(encoder, held.x_nk).numpy()
     metrics = {
         "best_epoch": tuned.best_epoch + 1,
         "adapted": tuned.history[tuned.best_epoch],
         "frozen": frozen.history[frozen.best_epoch],
-        "frozen_logreg": {"held/macro_f1": baseline.macro_f1(z_he, held.type_n.numpy())},
+        "frozen_logreg": {"held/macro_f1": baseline.macro_f1(z_he.numpy(), held.type_n.numpy())},
         "history": list(tuned.history),
         # Both of the encoder on the measured genes: it is the one that adapters are in.
         "trained_parameters": n_trained(tuned.encoder),
