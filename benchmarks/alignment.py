@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from functools import cached_property
@@ -13,6 +13,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from benchmarks import baselines, datasets
+from benchmarks.adaptation import adapted
+from benchmarks.baselines.base import Cosines, cosine
 from benchmarks.controls import Beside, controls
 from benchmarks.judge import judge
 from benchmarks.plans import Plan, factors_in, resolve
@@ -63,12 +65,7 @@ class AlignmentTask:
         setting, started = setting_of(row), time.perf_counter()
         test = self.cells.test_pairs(row.representation, setting)
         prepared = time.perf_counter()
-        if row.model in models.names():
-            model = self.trained(row, setting).model
-            sim = lambda rows: similarity(model, test.cell_nd[rows], test.marker_nm[rows])  # noqa: E731
-        else:
-            baseline = self._baseline(row, setting)
-            sim = lambda rows: baseline.similarity(test.cell_nd[rows], test.marker_nm[rows])  # noqa: E731
+        sim = self._similarity(row, setting, test)
         fitted = time.perf_counter()
         metrics: dict[str, MetricValue] = judge(
             sim,
@@ -89,6 +86,22 @@ class AlignmentTask:
                 "judge_s": ended - fitted,
             },
         )
+
+    def _similarity(
+        self, row: Row, setting: Setting, test: PairedCells
+    ) -> Callable[[np.ndarray], np.ndarray]:
+        """Fit a row; what then gives the similarities of rows of the test pairs."""
+        taught = row.model in models.names()
+        model = self.trained(row, setting) if taught else self._baseline(row, setting)
+        if setting.adaptation == "matched":
+            if not isinstance(model, Trained | Cosines):
+                raise InputError(f"adaptation=matched: {row.model} has no embeddings to start from")
+            with one_thread():
+                cell_ne, marker_ne = adapted(self.cells, setting.panel_genes, test, model)
+            return lambda rows: cosine(cell_ne[rows], marker_ne[rows])
+        if isinstance(model, Trained):
+            return lambda rows: similarity(model.model, test.cell_nd[rows], test.marker_nm[rows])
+        return lambda rows: model.similarity(test.cell_nd[rows], test.marker_nm[rows])
 
     def embeddings(self, row: Row) -> PairedCells:
         """Test pairs of a model's row in its joint space: unit vectors on both sides."""

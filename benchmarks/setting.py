@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, cast
 
-from benchmarks import baselines
+from benchmarks import adaptation, baselines
 from benchmarks.factors import factors
 from benchmarks.method import method
 from benchmarks.plans import as_run, factors_in, resolve
@@ -31,6 +31,7 @@ class Setting:
 
     ``blocks`` and ``weights`` are of ``X_integrated``: its own choice, every block (``all``) or
     those named (``pca+residual``), weighted by its own rule, alike, or as validation pairs have it.
+    ``adaptation="matched"`` learns the query from its own cells and profiles, unpaired.
     """
 
     panel_genes: Literal["removed", "kept"] = "removed"
@@ -38,6 +39,7 @@ class Setting:
     basis: Literal["train", "own"] = "train"
     blocks: str = "default"
     weights: Literal["default", "equal", "tuned"] = "default"
+    adaptation: Literal["none", "matched"] = "none"
 
 
 def setting_of(row: Row) -> Setting:
@@ -64,6 +66,8 @@ def config_of(row: Row, view: str, budget: Mapping[str, Any] | None = None) -> d
     the representation. ``budget`` are fields that every training of a task starts from.
     """
     setting = asdict(setting_of(row))
+    if setting["adaptation"] == "none":  # it came after the first records
+        del setting["adaptation"]
     if row.representation != INTEGRATED:
         for name in ("blocks", "weights"):
             del setting[name]
@@ -83,6 +87,8 @@ def config_of(row: Row, view: str, budget: Mapping[str, Any] | None = None) -> d
         config["train"] = trained_as(row.model, row.variant, budget)
         control = resolve(row.model, row.variant, budget).control
         config |= {} if control == "none" else {"control": control}
+    if "adaptation" in setting:
+        config["adaptation"] = adaptation.identity()
     return config
 
 

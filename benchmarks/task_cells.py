@@ -14,6 +14,7 @@ import numpy as np
 from anndata import AnnData
 
 from benchmarks import datasets
+from benchmarks.adaptation import own_features
 from benchmarks.guard import assert_honest, assert_no_leak
 from benchmarks.integration import PARTS, Part, integrated
 from benchmarks.pools import Pools, full_pool, seeded_pools
@@ -41,6 +42,7 @@ class TaskCells:
         self.train_name, self.test_name, self.seed, self.view = train, test, seed, view
         self._fits: dict[tuple[str, str], Representation] = {}
         self._known: dict[tuple[str, str, Setting], PairedCells] = {}
+        self._own: dict[str, np.ndarray] = {}
         self.unreached: dict[tuple[str, Setting], int] = {}
 
     @cached_property
@@ -186,6 +188,12 @@ class TaskCells:
             pairs = replace(pairs, marker_nm=match_moments(pairs.marker_nm, *moments))
         return pairs
 
+    def own_features(self, panel_genes: str) -> np.ndarray:
+        """Features of the query fitted on the query, for rows that declare it."""
+        if panel_genes not in self._own:
+            self._own[panel_genes] = own_features(self.shown(self.query, panel_genes))
+        return self._own[panel_genes]
+
     def markers_of(self, adata: AnnData) -> np.ndarray:
         """Marker profiles ``(n, m)`` of cells of the training or the test set."""
         profile = marker_profile(adata, view=self.view, markers=self.markers)
@@ -194,7 +202,7 @@ class TaskCells:
 
 def trained_on(setting: Setting) -> Setting:
     """The part of a setting that training sees: how the query is prepared comes after it."""
-    return replace(setting, query_statistics="train", basis="train")
+    return replace(setting, query_statistics="train", basis="train", adaptation="none")
 
 
 def _no_features(adata: AnnData) -> np.ndarray:

@@ -41,8 +41,10 @@ class Trainer:
         config: TrainConfig,
         kinship: Kinship | None = None,
         ancestry_mk: np.ndarray | None = None,
+        plan_nn: Tensor | None = None,
     ) -> None:
-        self.config = config
+        """``plan_nn``: shares of the profiles in each cell, for pairs that are not known."""
+        self.config, self.plan_nn = config, plan_nn
         self.fabric = Fabric(accelerator="cpu", devices=1)
         self.cell_nd, self.marker_nm = pairs.tensors()
         cell_dim, marker_dim = self.cell_nd.shape[1], self.marker_nm.shape[1]
@@ -106,9 +108,15 @@ class Trainer:
             return self.cell_nd[index_b]
         return any_copy(self.cell_nd, self.copies_vnd, index_b)
 
+    def _partners(self, index_b: Tensor) -> Tensor:
+        """Rows of the profiles that a batch of cells is paired with."""
+        if self.plan_nn is None:
+            return index_b
+        return torch.multinomial(self.plan_nn[index_b], 1)[:, 0]
+
     def update(self, index_b: Tensor) -> dict[str, float]:
         """One step; returns figures of it."""
-        shown_bm = self.hide(self.marker_nm[index_b])
+        shown_bm = self.hide(self.marker_nm[self._partners(index_b)])
         cell_bd, marker_bm = self.model.standardise(self._cells(index_b), shown_bm)
         cell_bd = self.augment(cell_bd, self.config.augmentation_strength)
         cell_be, marker_be = self.module(cell_bd, marker_bm)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -10,7 +11,7 @@ import pytest
 import scipy.sparse as sp
 from anndata import AnnData
 
-from benchmarks import datasets, records, task_cells
+from benchmarks import adaptation, datasets, records, task_cells
 from benchmarks.datasets import base as dataset_base
 from benchmarks.datasets.vocabulary import terms_of
 from benchmarks.guard import LeakError
@@ -19,6 +20,7 @@ from benchmarks.setting import Setting, setting_of
 from benchmarks.siblings import AXES, axes_in
 from benchmarks.suites import Row, suites
 from benchmarks.tasks.align_adt import AlignAdt
+from clip_align import adapt
 from clip_align.config import bases
 from representations.diffusion import DiffusionConfig, DiffusionMap
 from representations.errors import InputError
@@ -220,3 +222,26 @@ def test_every_sibling_axis_is_of_known_types_and_has_two_sides():
         assert not overlap, axis
     assert axes_in(["B naive", "NK"]) == ()
     assert [a.first for a in axes_in(["B naive", "B activated"])] == ["B naive"]
+
+
+@pytest.mark.parametrize("model", ["ridge", "cca", "DiffMapProteinCLIP"])
+def test_an_adaptation_learns_the_query_without_its_pairs(tiny_sets, monkeypatch, model):
+    quick = replace(adapt.STUDENT, batch_size=64)
+    monkeypatch.setattr(adaptation, "STUDENT", quick)
+    monkeypatch.setattr(adaptation, "AdaptConfig", partial(adapt.AdaptConfig, steps=20))
+    monkeypatch.setattr(task_cells, "own_features", lambda adata: Pca().fit_transform(adata))
+    task = AlignAdt(*TINY, 0)
+    plain, asked = row(model, test=TINY[1]), row(model, test=TINY[1], adaptation="matched")
+    before, after = (task.run(x).metrics["pair_accuracy"].value for x in (plain, asked))
+    assert before != after > 0.6
+    assert identify("cross_dataset", plain, 0).config_hash != (
+        identify("cross_dataset", asked, 0).config_hash
+    )
+
+
+def test_what_has_no_embeddings_or_no_query_is_not_adapted(tiny_sets):
+    with pytest.raises(InputError, match="another data set"):
+        AlignAdt(TINY[0], TINY[0], 0).run(row("ridge", adaptation="matched"))
+    asked = row("chance", "none", test=TINY[1], adaptation="matched")
+    with pytest.raises(InputError, match="no embeddings"):
+        AlignAdt(*TINY, 0).run(asked)

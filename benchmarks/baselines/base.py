@@ -64,6 +64,18 @@ def create(name: str) -> Baseline:
     return _FAMILY.get(name)()
 
 
+class Cosines:
+    """A baseline that has both sides in one space, where cosines are the similarities."""
+
+    def sides(self, cell_nd: Floats, marker_nm: Floats) -> tuple[Floats, Floats]:
+        """Cells and marker profiles in that space, a row each."""
+        raise NotImplementedError
+
+    def similarity(self, cell_nd: Floats, marker_nm: Floats) -> Floats:
+        """Cosine of every cell with every marker profile."""
+        return cosine(*self.sides(cell_nd, marker_nm))
+
+
 @dataclass(frozen=True, kw_only=True)
 class Scaler:
     """Column means and standard deviations of the training rows."""

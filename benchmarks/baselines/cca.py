@@ -10,6 +10,7 @@ from einops import einsum
 
 from benchmarks.baselines.base import (
     MARGIN,
+    Cosines,
     Floats,
     Scaler,
     cosine,
@@ -24,7 +25,7 @@ SHRINKAGES = (1e-3, 1e-2, 1e-1, 5e-1)
 
 @register("cca")
 @dataclass(kw_only=True)
-class CanonicalAlignment:
+class CanonicalAlignment(Cosines):
     """Cosine of canonical scores, each weighted by its canonical correlation.
 
     Canonical ridge (Vinod 1976, doi:10.1016/0304-4076(76)90010-5) in closed form: deterministic and
@@ -61,9 +62,9 @@ class CanonicalAlignment:
                     self.chosen = {"n_components": k, "shrinkage": shrinkage}
         return self
 
-    def similarity(self, cell_nd: Floats, marker_nm: Floats) -> Floats:
-        """Cosine in the canonical space."""
-        return cosine(self._cell(cell_nd) @ self._left_dk, self._marker(marker_nm) @ self._right_mk)
+    def sides(self, cell_nd: Floats, marker_nm: Floats) -> tuple[Floats, Floats]:
+        """Both in the canonical space."""
+        return self._cell(cell_nd) @ self._left_dk, self._marker(marker_nm) @ self._right_mk
 
 
 def canonical(a_nd: Floats, b_nm: Floats, shrinkage: float) -> tuple[Floats, Floats, Floats]:

@@ -10,6 +10,7 @@ from einops import reduce
 from sklearn.neighbors import NearestNeighbors
 
 from benchmarks.baselines.base import (
+    Cosines,
     Floats,
     Scaler,
     cosine,
@@ -23,7 +24,7 @@ NEIGHBOURS = (5, 10, 20, 50, 100)
 
 @register("knn")
 @dataclass(kw_only=True)
-class NeighbourAlignment:
+class NeighbourAlignment(Cosines):
     """Cosine of the neighbours' mean with the true standardised marker profile.
 
     Distances are Euclidean in the features as given: a representation sets its own scale. The
@@ -55,9 +56,9 @@ class NeighbourAlignment:
         self.chosen = {"n_neighbors": self._k}
         return self
 
-    def similarity(self, cell_nd: Floats, marker_nm: Floats) -> Floats:
-        """Cosine in the standardised marker space."""
-        return cosine(self._mean(self._near(cell_nd, self._k)), self._marker(marker_nm))
+    def sides(self, cell_nd: Floats, marker_nm: Floats) -> tuple[Floats, Floats]:
+        """Means of neighbours and true profiles in the standardised marker space."""
+        return self._mean(self._near(cell_nd, self._k)), self._marker(marker_nm)
 
     def _near(self, cell_nd: Floats, k: int) -> np.ndarray:
         return np.asarray(self._search.kneighbors(cell_nd, k, return_distance=False))

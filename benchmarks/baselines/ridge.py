@@ -10,6 +10,7 @@ from sklearn.linear_model import Ridge
 
 from benchmarks.baselines.base import (
     MARGIN,
+    Cosines,
     Floats,
     Scaler,
     cosine,
@@ -23,7 +24,7 @@ ALPHAS = (0.1, 1.0, 10.0, 100.0, 1_000.0, 10_000.0, 100_000.0)
 
 @register("ridge")
 @dataclass(kw_only=True)
-class RidgeAlignment:
+class RidgeAlignment(Cosines):
     """Cosine of the predicted with the true standardised marker profile (Hoerl & Kennard 1970).
 
     Both sides are standardised with training statistics; the penalty is chosen on
@@ -55,9 +56,9 @@ class RidgeAlignment:
                 best, self._model, self.chosen = score, model, {"alpha": alpha}
         return self
 
-    def similarity(self, cell_nd: Floats, marker_nm: Floats) -> Floats:
-        """Cosine in the standardised marker space."""
-        return cosine(_predict(self._model, self._cell(cell_nd)), self._marker(marker_nm))
+    def sides(self, cell_nd: Floats, marker_nm: Floats) -> tuple[Floats, Floats]:
+        """Predicted and true profiles in the standardised marker space."""
+        return _predict(self._model, self._cell(cell_nd)), self._marker(marker_nm)
 
 
 def _predict(model: Ridge, cell_nd: Floats) -> Floats:

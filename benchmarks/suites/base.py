@@ -74,4 +74,5 @@ PAIRS = (
     ("align_adt", "teaseq", "pbmc10k_cite", True),
     ("align_rna", "teaseq", "pbmc3k", True),
     ("align_rna", "teaseq", "kang", False),
+    ("align_rna", "teaseq", "marrow", False),
 )

@@ -1,0 +1,125 @@
+"""Adaptation to a query whose cells and profiles are there, but not which belongs to which.
+
+Rounds of :mod:`clip_align.matching` from what a trained model says, then a model of the same kind
+that learns the query from its own cells: in each step a cell's partner is drawn from the plan anew,
+so that it learns what the plan is sure of and not its mistakes. Self-training by matching is what
+MaxFuse does with linked features (Chen 2023, doi:10.1038/s41587-023-01935-0); here the first
+matching comes from a model of other, paired cells. True pairs of the query are never read, and
+nothing is chosen on it: the schedule is fixed and its last weights are kept.
+
+Shapes: ``n`` cells and profiles of the query, ``d`` features, ``v`` markers, ``e`` dimensions.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import torch
+from tqdm.auto import tqdm
+
+from clip_align.config import TrainConfig, check
+from clip_align.matching import LEAST_EPSILON, linear_round, matching_plan
+from clip_align.models import DiffMapProteinCLIP, ModelConfig
+from clip_align.pairs import UNLABELLED, PairedCells, epoch_steps
+from clip_align.ranges import check_ranges
+from clip_align.seeding import seeded
+from clip_align.towers import TowerConfig
+from clip_align.trainer import Trainer
+from representations.errors import InputError
+
+STUDENT = TrainConfig(
+    model=ModelConfig(members=4, marker=TowerConfig(encoder="set")),
+    batch_size=512, augmentation_strength=0.6,
+)  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdaptConfig:
+    """How a query is learnt without its pairs."""
+
+    epsilon: float = 0.05
+    """Entropy of a plan, in units of the cosine."""
+    rounds: int = 2
+    """Rounds of matching and regression before the model is trained."""
+    penalty: float = 0.2
+    """Of the regression, per cell."""
+    steps: int = 150
+    """Steps of the training, in whole passes over the query: they take the place of its epochs."""
+    train: TrainConfig = field(default_factory=lambda: STUDENT)
+    """The training; its loss reads pairs alone, and its model keeps no cache."""
+
+
+def check_adapt(config: AdaptConfig) -> None:
+    """Refuse what cannot run; raises ``InputError``."""
+    check_ranges([
+        ("epsilon", config.epsilon, LEAST_EPSILON, 10), ("rounds", config.rounds, 1, 100),
+        ("penalty", config.penalty, 0, math.inf), ("steps", config.steps, 1, math.inf),
+    ])  # fmt: skip
+    check(config.train)
+    if config.train.loss != "info_nce" or config.train.model.cache is not None:
+        raise InputError(
+            f"adaptation with loss {config.train.loss!r}: a partner that is drawn has neither a "
+            "type nor a place in a cache; choose 'info_nce' and no cache"
+        )
+
+
+def matched(
+    cell_ne: np.ndarray,
+    marker_ne: np.ndarray,
+    features_nd: np.ndarray,
+    profile_nv: np.ndarray,
+    config: AdaptConfig,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Embeddings of both sides after the linear rounds, ``(n, v)`` each.
+
+    Parameters
+    ----------
+    cell_ne, marker_ne
+        Where a model of other cells has the query, in one space.
+    features_nd, profile_nv
+        The query's own; nothing is missing. The order of either side has no part in the result.
+    """
+    for _ in range(config.rounds):
+        cell_ne, marker_ne = linear_round(
+            cell_ne, marker_ne, features_nd, profile_nv,
+            epsilon=config.epsilon, penalty=config.penalty,
+        )  # fmt: skip
+    return cell_ne, marker_ne
+
+
+def adapt(
+    cell_ne: np.ndarray,
+    marker_ne: np.ndarray,
+    features_nd: np.ndarray,
+    profile_nv: np.ndarray,
+    config: AdaptConfig | None = None,
+    *,
+    progress: bool = True,
+) -> DiffMapProteinCLIP:
+    """A model of the query's own features and profiles; arguments as in :func:`matched`.
+
+    Raises
+    ------
+    InputError
+        Values that are missing, sides of unequal length, or what :func:`check_adapt` refuses.
+    NonFiniteError
+        Before an update that would spread nan.
+    """
+    config = config or AdaptConfig()
+    check_adapt(config)
+    if np.isnan(profile_nv).any():
+        raise InputError("profiles have missing values: adapt to the markers that all cells have")
+    blank = np.full(len(features_nd), UNLABELLED)
+    query = PairedCells(cell_nd=features_nd, marker_nm=profile_nv, ids_n=blank, types_n=blank)
+    sides = matched(cell_ne, marker_ne, features_nd, profile_nv, config)
+    plan_nn = torch.from_numpy(matching_plan(*sides, config.epsilon))
+    epochs = math.ceil(config.steps / epoch_steps(len(query), config.train.batch_size))
+    with seeded(config.train.seed):
+        trainer = Trainer(query, replace(config.train, epochs=epochs), plan_nn=plan_nn)
+        for _ in tqdm(range(epochs), desc="adapting", unit="epoch", leave=False,
+                      disable=None if progress else True):  # fmt: skip
+            trainer.epoch()
+    trainer.model.eval()
+    return trainer.model

@@ -1,0 +1,156 @@
+"""Matching two unpaired sides: plans have their shares, hubs vanish, order has no part."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import ot
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from clip_align.adapt import STUDENT, AdaptConfig, adapt, check_adapt, matched
+from clip_align.cache_config import CacheConfig
+from clip_align.matching import LEAST_EPSILON, linear_round, matching_plan, standardised
+from clip_align.retrieval import pair_scores
+from clip_align.towers import TowerConfig
+from representations.errors import InputError
+
+
+def accuracy(cell_ne: np.ndarray, marker_ne: np.ndarray) -> float:
+    unit = [x / np.linalg.norm(x, axis=1, keepdims=True) for x in (cell_ne, marker_ne)]
+    return float(pair_scores(unit[0] @ unit[1].T).pair_accuracy_n.mean())
+
+
+def shifted(n: int = 400, seed: int = 0) -> tuple[np.ndarray, ...]:
+    """Features and profiles of one latent state, and a teacher that is only roughly right."""
+    rng = np.random.default_rng(seed)
+    state_nk = rng.normal(size=(n, 4)) + 2.0 * rng.integers(0, 2, size=(n, 4))
+    features_nd = state_nk @ rng.normal(size=(4, 12)) + 0.3 * rng.normal(size=(n, 12))
+    profile_nv = state_nk @ rng.normal(size=(4, 9)) + 0.3 * rng.normal(size=(n, 9))
+    scaled_nv = standardised(profile_nv)
+    wrong_vv = np.eye(9) + 0.45 * rng.normal(size=(9, 9))
+    teacher_nv = scaled_nv @ wrong_vv + 1.5 * rng.normal(size=(n, 9))
+    return teacher_nv, scaled_nv, features_nd, profile_nv
+
+
+@given(st.integers(1, 30), st.integers(1, 30), st.floats(0.05, 5.0), st.integers(0, 99))
+@settings(max_examples=40, deadline=None)
+def test_every_cell_and_every_profile_has_its_share(n, m, epsilon, seed):
+    rng = np.random.default_rng(seed)
+    plan_nm = matching_plan(rng.normal(size=(n, 5)), rng.normal(size=(m, 5)), epsilon)
+    assert plan_nm.dtype == np.float32
+    assert (plan_nm >= 0).all()
+    np.testing.assert_allclose(plan_nm.sum(axis=1), 1.0, rtol=1e-4)
+    np.testing.assert_allclose(plan_nm.sum(axis=0), n / m, rtol=0.02)
+
+
+def test_the_plan_costs_what_the_exact_one_does_but_for_its_entropy():
+    rng = np.random.default_rng(1)
+    cell_ne, marker_me = rng.normal(size=(12, 3)), rng.normal(size=(12, 3))
+    unit = [x / np.linalg.norm(x, axis=1, keepdims=True) for x in (cell_ne, marker_me)]
+    cost_nm = 1 - unit[0] @ unit[1].T
+    exact = float(ot.emd2(np.full(12, 1 / 12), np.full(12, 1 / 12), cost_nm))
+    found = float((matching_plan(cell_ne, marker_me, 0.02) / 12 * cost_nm).sum())
+    assert exact <= found + 1e-3
+    assert found <= exact + 0.02 * np.log(12)
+
+
+def test_a_profile_that_is_near_to_all_is_no_hub():
+    rng = np.random.default_rng(0)
+    cell_ne = rng.normal(size=(50, 4)) + 2.0
+    marker_me = rng.normal(size=(50, 4))
+    marker_me[0] = cell_ne.mean(axis=0)
+    near_n = (cell_ne @ marker_me.T / np.linalg.norm(marker_me, axis=1)).argmax(axis=1)
+    assert (near_n == 0).sum() > 25
+    assert matching_plan(cell_ne, marker_me, 0.1)[:, 0].sum() == pytest.approx(1.0, rel=0.02)
+
+
+def test_without_information_all_are_alike():
+    plan_nm = matching_plan(np.ones((4, 3)), np.ones((6, 3)), 0.05)
+    np.testing.assert_allclose(plan_nm, 1 / 6, rtol=1e-5)
+
+
+@pytest.mark.parametrize("epsilon", [0.0, -1.0, LEAST_EPSILON / 2])
+def test_an_epsilon_that_would_underflow_is_refused(epsilon):
+    with pytest.raises(InputError, match="epsilon"):
+        matching_plan(np.ones((2, 2)), np.ones((2, 2)), epsilon)
+
+
+def test_an_empty_side_is_refused():
+    with pytest.raises(InputError, match="needs both"):
+        matching_plan(np.ones((0, 2)), np.ones((2, 2)), 0.1)
+
+
+def test_a_round_mends_what_the_teacher_got_wrong():
+    teacher_nv, scaled_nv, features_nd, profile_nv = shifted()
+    sides = linear_round(teacher_nv, scaled_nv, features_nd, profile_nv, epsilon=0.05, penalty=0.2)
+    before, after = accuracy(teacher_nv, scaled_nv), accuracy(*sides)
+    assert before < 0.9
+    assert after > before + 0.02
+
+
+def test_a_teacher_that_knows_nothing_teaches_nothing():
+    _, scaled_nv, features_nd, profile_nv = shifted()
+    noise_nv = np.random.default_rng(3).normal(size=scaled_nv.shape)
+    sides = matched(noise_nv, scaled_nv, features_nd, profile_nv, AdaptConfig(rounds=1))
+    assert accuracy(*sides) == pytest.approx(0.5, abs=0.2)
+
+
+def test_the_order_of_the_profiles_has_no_part():
+    """Who is whose is not read: profiles dealt anew give the same answer, dealt anew."""
+    teacher_nv, scaled_nv, features_nd, profile_nv = shifted(120)
+    dealt = np.random.default_rng(5).permutation(120)
+    config = AdaptConfig()
+    cell_nv, marker_nv = matched(teacher_nv, scaled_nv, features_nd, profile_nv, config)
+    again_nv, other_nv = matched(
+        teacher_nv, scaled_nv[dealt], features_nd, profile_nv[dealt], config
+    )
+    np.testing.assert_allclose(again_nv, cell_nv, atol=1e-3)
+    np.testing.assert_allclose(other_nv, marker_nv[dealt], atol=1e-5)
+
+
+def test_a_model_learns_the_query_without_its_pairs():
+    teacher_nv, scaled_nv, features_nd, profile_nv = shifted()
+    dealt = np.random.default_rng(5).permutation(len(profile_nv))
+    torn = teacher_nv, scaled_nv[dealt], features_nd, profile_nv[dealt]
+    small = replace(
+        STUDENT.model, members=2, cell=TowerConfig(width=64), marker=TowerConfig(width=64)
+    )
+    config = AdaptConfig(steps=60, train=replace(STUDENT, batch_size=128, model=small))
+    model = adapt(*torn, config, progress=False)
+    assert model.training is False
+    found = model.embed_cells(features_nd), model.embed_markers(profile_nv)
+    assert accuracy(*found) > accuracy(teacher_nv, scaled_nv) + 0.02
+    again = adapt(*torn, config, progress=False)
+    np.testing.assert_array_equal(found[0], again.embed_cells(features_nd))
+
+
+def test_a_query_smaller_than_a_batch_is_one():
+    teacher_nv, scaled_nv, features_nd, profile_nv = shifted(40)
+    config = AdaptConfig(steps=7)
+    assert adapt(teacher_nv, scaled_nv, features_nd, profile_nv, config, progress=False)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"epsilon": 0.0}, "epsilon"),
+        ({"rounds": 0}, "rounds"),
+        ({"penalty": -1.0}, "penalty"),
+        ({"steps": 0}, "steps"),
+        ({"train": replace(STUDENT, loss="supervised")}, "info_nce"),
+        ({"train": replace(STUDENT, model=replace(STUDENT.model, cache=CacheConfig()))}, "cache"),
+    ],
+)
+def test_what_cannot_run_is_refused(changes, said):
+    with pytest.raises(InputError, match=said):
+        check_adapt(AdaptConfig(**changes))
+
+
+def test_missing_markers_are_refused():
+    teacher_nv, scaled_nv, features_nd, profile_nv = shifted(40)
+    profile_nv[0, 0] = np.nan
+    with pytest.raises(InputError, match="missing"):
+        adapt(teacher_nv, scaled_nv, features_nd, profile_nv, progress=False)
