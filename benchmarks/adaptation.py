@@ -40,9 +40,14 @@ def identity() -> dict[str, Any]:
     return {"features": features, **asdict(AdaptConfig())}
 
 
-def own_features(query: AnnData) -> np.ndarray:
-    """Features of a query fitted on the query itself, ``(n, d)``."""
-    return Integrated(OWN_FEATURES).fit_transform(query)
+def own_features(query: AnnData, known: AnnData) -> Sides:
+    """Features of a query fitted on the query itself, ``(n, d)``, and known cells among them.
+
+    Each set is scaled by its own gene means and deviations.
+    """
+    fitted = Integrated(OWN_FEATURES)
+    own_nd = fitted.fit_transform(query)
+    return own_nd, fitted.transform(known, statistics="own")
 
 
 def adapted(
@@ -52,7 +57,7 @@ def adapted(
     if cells.train_name == cells.test_name:
         raise InputError("adaptation=matched: is for a query of another data set")
     config = config_for(cells.seed)
-    own_nd = cells.own_features(panel_genes)
+    own_nd, known_nd = cells.own_features(panel_genes)
     dealt = np.random.default_rng(cells.seed).permutation(len(test))
     home = np.argsort(dealt)
     profile_nm = test.marker_nm[dealt]
@@ -60,9 +65,9 @@ def adapted(
         cell_ne, marker_ne = model.sides(test.cell_nd, profile_nm)
         cell_ne, marker_ne = matched(cell_ne, marker_ne, own_nd, profile_nm, config)
         return cell_ne, marker_ne[home]
-    teacher = model.model
+    teacher, known = model.model, cells.pairs_without_features("train")
     student = adapt(
         teacher.embed_cells(test.cell_nd), teacher.embed_markers(profile_nm), own_nd, profile_nm,
-        config, progress=False,
+        config, source=replace(known, cell_nd=known_nd), progress=False,
     )  # fmt: skip
     return student.embed_cells(own_nd), student.embed_markers(test.marker_nm)

@@ -14,7 +14,7 @@ import numpy as np
 from anndata import AnnData
 
 from benchmarks import datasets
-from benchmarks.adaptation import own_features
+from benchmarks.adaptation import Sides, own_features
 from benchmarks.guard import assert_honest, assert_no_leak
 from benchmarks.integration import PARTS, Part, integrated
 from benchmarks.pools import Pools, full_pool, seeded_pools
@@ -42,7 +42,7 @@ class TaskCells:
         self.train_name, self.test_name, self.seed, self.view = train, test, seed, view
         self._fits: dict[tuple[str, str], Representation] = {}
         self._known: dict[tuple[str, str, Setting], PairedCells] = {}
-        self._own: dict[str, np.ndarray] = {}
+        self._own: dict[str, Sides] = {}
         self.unreached: dict[tuple[str, Setting], int] = {}
 
     @cached_property
@@ -188,11 +188,17 @@ class TaskCells:
             pairs = replace(pairs, marker_nm=match_moments(pairs.marker_nm, *moments))
         return pairs
 
-    def own_features(self, panel_genes: str) -> np.ndarray:
-        """Features of the query fitted on the query, for rows that declare it."""
+    def own_features(self, panel_genes: str) -> Sides:
+        """Features fitted on the query, of the query and of training cells; declared by a row."""
         if panel_genes not in self._own:
-            self._own[panel_genes] = own_features(self.shown(self.query, panel_genes))
+            shown = (self.shown(x, panel_genes) for x in (self.query, self.part("train")))
+            self._own[panel_genes] = own_features(*shown)
         return self._own[panel_genes]
+
+    def pairs_without_features(self, part: Part) -> PairedCells:
+        """Training or validation pairs, their cells by number alone."""
+        adata = self.part(part)
+        return self._pairs(adata, _no_features(adata))
 
     def markers_of(self, adata: AnnData) -> np.ndarray:
         """Marker profiles ``(n, m)`` of cells of the training or the test set."""

@@ -1,11 +1,10 @@
 """Adaptation to a query whose cells and profiles are there, but not which belongs to which.
 
-Rounds of :mod:`clip_align.matching` from what a trained model says, then a model of the same kind
-that learns the query from its own cells: in each step a cell's partner is drawn from the plan anew,
-so that it learns what the plan is sure of and not its mistakes. Self-training by matching is what
-MaxFuse does with linked features (Chen 2023, doi:10.1038/s41587-023-01935-0); here the first
-matching comes from a model of other, paired cells. True pairs of the query are never read, and
-nothing is chosen on it: the schedule is fixed and its last weights are kept.
+Rounds of :mod:`clip_align.matching` from what a trained model says, then a model that learns the
+query from its own cells (:mod:`clip_align.student`), beside the pairs that are known. MaxFuse trains
+itself by matching on features that are linked (Chen 2023, doi:10.1038/s41587-023-01935-0); here the
+first matching comes from a model of other, paired cells. True pairs of the query are never read,
+and nothing is chosen on it: the schedule is fixed and its last weights are kept.
 
 Shapes: ``n`` cells and profiles of the query, ``d`` features, ``v`` markers, ``e`` dimensions.
 """
@@ -25,8 +24,8 @@ from clip_align.models import DiffMapProteinCLIP, ModelConfig
 from clip_align.pairs import UNLABELLED, PairedCells, epoch_steps
 from clip_align.ranges import check_ranges
 from clip_align.seeding import seeded
+from clip_align.student import Replay, Student
 from clip_align.towers import TowerConfig
-from clip_align.trainer import Trainer
 from representations.errors import InputError
 
 STUDENT = TrainConfig(
@@ -45,6 +44,8 @@ class AdaptConfig:
     """Rounds of matching and regression before the model is trained."""
     penalty: float = 0.2
     """Of the regression, per cell."""
+    source_weight: float = 1.0
+    """Weight of the loss of known pairs beside that of the query's, where they are given."""
     steps: int = 150
     """Steps of the training, in whole passes over the query: they take the place of its epochs."""
     train: TrainConfig = field(default_factory=lambda: STUDENT)
@@ -56,6 +57,7 @@ def check_adapt(config: AdaptConfig) -> None:
     check_ranges([
         ("epsilon", config.epsilon, LEAST_EPSILON, 10), ("rounds", config.rounds, 1, 100),
         ("penalty", config.penalty, 0, math.inf), ("steps", config.steps, 1, math.inf),
+        ("source_weight", config.source_weight, 0, 1e3),
     ])  # fmt: skip
     check(config.train)
     if config.train.loss != "info_nce" or config.train.model.cache is not None:
@@ -96,9 +98,13 @@ def adapt(
     profile_nv: np.ndarray,
     config: AdaptConfig | None = None,
     *,
+    source: PairedCells | None = None,
     progress: bool = True,
 ) -> DiffMapProteinCLIP:
     """A model of the query's own features and profiles; arguments as in :func:`matched`.
+
+    ``source`` are known pairs of other cells, placed in the query's features and with profiles of
+    the same markers on the same scale. Without them the model learns from the query alone.
 
     Raises
     ------
@@ -115,9 +121,10 @@ def adapt(
     query = PairedCells(cell_nd=features_nd, marker_nm=profile_nv, ids_n=blank, types_n=blank)
     sides = matched(cell_ne, marker_ne, features_nd, profile_nv, config)
     plan_nn = torch.from_numpy(matching_plan(*sides, config.epsilon))
+    known = Replay(source, config.source_weight) if source and config.source_weight else None
     epochs = math.ceil(config.steps / epoch_steps(len(query), config.train.batch_size))
     with seeded(config.train.seed):
-        trainer = Trainer(query, replace(config.train, epochs=epochs), plan_nn=plan_nn)
+        trainer = Student(query, replace(config.train, epochs=epochs), plan_nn, known)
         for _ in tqdm(range(epochs), desc="adapting", unit="epoch", leave=False,
                       disable=None if progress else True):  # fmt: skip
             trainer.epoch()

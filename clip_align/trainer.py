@@ -41,10 +41,8 @@ class Trainer:
         config: TrainConfig,
         kinship: Kinship | None = None,
         ancestry_mk: np.ndarray | None = None,
-        plan_nn: Tensor | None = None,
     ) -> None:
-        """``plan_nn``: shares of the profiles in each cell, for pairs that are not known."""
-        self.config, self.plan_nn = config, plan_nn
+        self.config = config
         self.fabric = Fabric(accelerator="cpu", devices=1)
         self.cell_nd, self.marker_nm = pairs.tensors()
         cell_dim, marker_dim = self.cell_nd.shape[1], self.marker_nm.shape[1]
@@ -108,18 +106,19 @@ class Trainer:
             return self.cell_nd[index_b]
         return any_copy(self.cell_nd, self.copies_vnd, index_b)
 
-    def _partners(self, index_b: Tensor) -> Tensor:
-        """Rows of the profiles that a batch of cells is paired with."""
-        if self.plan_nn is None:
-            return index_b
-        return torch.multinomial(self.plan_nn[index_b], 1)[:, 0]
+    def _profiles(self, index_b: Tensor) -> Tensor:
+        return self.marker_nm[index_b]
+
+    def embed(self, cell_bd: Tensor, marker_bm: Tensor) -> tuple[Tensor, Tensor]:
+        """Unit vectors of a batch, with what training does to its input."""
+        cell_bd, marker_bm = self.model.standardise(cell_bd, self.hide(marker_bm))
+        cell_bd = self.augment(cell_bd, self.config.augmentation_strength)
+        cell_be, marker_be = self.module(cell_bd, marker_bm)
+        return cell_be, marker_be
 
     def update(self, index_b: Tensor) -> dict[str, float]:
         """One step; returns figures of it."""
-        shown_bm = self.hide(self.marker_nm[self._partners(index_b)])
-        cell_bd, marker_bm = self.model.standardise(self._cells(index_b), shown_bm)
-        cell_bd = self.augment(cell_bd, self.config.augmentation_strength)
-        cell_be, marker_be = self.module(cell_bd, marker_bm)
+        cell_be, marker_be = self.embed(self._cells(index_b), self._profiles(index_b))
         scale = self.model.temperature(cell_be)
         loss, told = self.loss_of(index_b, cell_be, marker_be, scale)
         self.optimizer.zero_grad()

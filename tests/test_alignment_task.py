@@ -224,12 +224,17 @@ def test_every_sibling_axis_is_of_known_types_and_has_two_sides():
     assert [a.first for a in axes_in(["B naive", "B activated"])] == ["B naive"]
 
 
+def own_pca(query: AnnData, known: AnnData) -> tuple[np.ndarray, np.ndarray]:
+    pca = Pca()
+    return pca.fit_transform(query), pca.transform(known, statistics="own")
+
+
 @pytest.mark.parametrize("model", ["ridge", "cca", "DiffMapProteinCLIP"])
 def test_an_adaptation_learns_the_query_without_its_pairs(tiny_sets, monkeypatch, model):
     quick = replace(adapt.STUDENT, batch_size=64)
     monkeypatch.setattr(adaptation, "STUDENT", quick)
     monkeypatch.setattr(adaptation, "AdaptConfig", partial(adapt.AdaptConfig, steps=20))
-    monkeypatch.setattr(task_cells, "own_features", lambda adata: Pca().fit_transform(adata))
+    monkeypatch.setattr(task_cells, "own_features", own_pca)
     task = AlignAdt(*TINY, 0)
     plain, asked = row(model, test=TINY[1]), row(model, test=TINY[1], adaptation="matched")
     before, after = (task.run(x).metrics["pair_accuracy"].value for x in (plain, asked))

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from clip_align.adapt import STUDENT, AdaptConfig, adapt, check_adapt, matched
 from clip_align.cache_config import CacheConfig
 from clip_align.matching import LEAST_EPSILON, linear_round, matching_plan, standardised
+from clip_align.pairs import PairedCells
 from clip_align.retrieval import pair_scores
 from clip_align.towers import TowerConfig
 from representations.errors import InputError
@@ -154,3 +155,24 @@ def test_missing_markers_are_refused():
     profile_nv[0, 0] = np.nan
     with pytest.raises(InputError, match="missing"):
         adapt(teacher_nv, scaled_nv, features_nd, profile_nv, progress=False)
+
+
+def test_known_pairs_are_learnt_beside_the_query():
+    teacher_nv, scaled_nv, features_nd, profile_nv = shifted(200)
+    other = shifted(150, seed=0)
+    known = PairedCells(
+        cell_nd=other[2], marker_nm=other[3],
+        ids_n=np.arange(150).astype(str), types_n=np.full(150, "cell"),
+    )  # fmt: skip
+    small = replace(
+        STUDENT.model, members=2, cell=TowerConfig(width=32), marker=TowerConfig(width=32)
+    )
+    config = AdaptConfig(steps=20, train=replace(STUDENT, batch_size=64, model=small))
+    query = teacher_nv, scaled_nv, features_nd, profile_nv
+    alone = adapt(*query, config, progress=False).embed_cells(features_nd)
+    beside = adapt(*query, config, source=known, progress=False).embed_cells(features_nd)
+    unweighted = adapt(
+        *query, replace(config, source_weight=0.0), source=known, progress=False
+    ).embed_cells(features_nd)
+    assert not np.allclose(alone, beside)
+    np.testing.assert_array_equal(alone, unweighted)

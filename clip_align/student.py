@@ -1,0 +1,55 @@
+"""Training on a query whose pairs are not known: partners are drawn, known pairs are kept beside.
+
+In each step a cell's partner is drawn from a plan anew, so that the model learns what the plan is
+sure of and not its mistakes. What the plan cannot tell, which profile among like ones a cell has,
+is learnt from known pairs of other cells, each set among its own negatives.
+
+Shapes: ``n`` cells and profiles of the query, ``b`` of them in a batch, ``e`` embedding dimensions.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from clip_align.config import TrainConfig
+from clip_align.members import mean_loss
+from clip_align.pairs import PairedCells
+from clip_align.trainer import Trainer
+
+
+class Replay(NamedTuple):
+    """Known pairs, and the weight of their loss."""
+
+    pairs: PairedCells
+    weight: float
+
+
+class Student(Trainer):
+    """A model on its way, whose query rows are not pairs; ``plan_nn`` is of :mod:`.matching`."""
+
+    def __init__(
+        self, query: PairedCells, config: TrainConfig, plan_nn: Tensor, replay: Replay | None
+    ) -> None:
+        super().__init__(query, config)
+        self.plan_nn, self.replay = plan_nn, replay
+        if replay is not None:
+            self.known_nd, self.known_nm = replay.pairs.tensors()
+
+    def _profiles(self, index_b: Tensor) -> Tensor:
+        return self.marker_nm[torch.multinomial(self.plan_nn[index_b], 1)[:, 0]]
+
+    def loss_of(
+        self, index_b: Tensor, cell_be: Tensor, marker_be: Tensor, scale: Tensor
+    ) -> tuple[Tensor, dict[str, float]]:
+        """Loss of the query's batch, and of as many known pairs."""
+        loss, told = super().loss_of(index_b, cell_be, marker_be, scale)
+        if self.replay is None:
+            return loss, told
+        drawn_b = torch.randint(len(self.known_nd), (len(index_b),))
+        sides = self.embed(self.known_nd[drawn_b], self.known_nm[drawn_b])
+        aligned = self.known.aligned(*sides, self.model.temperature(sides[0]), index_b)
+        known = mean_loss(self.loss, aligned, self.config.model.members)
+        return loss + self.replay.weight * known, told | {"train/known_loss": known.item()}
