@@ -1,10 +1,10 @@
 """Adaptation to a query whose cells and profiles are there, but not which belongs to which.
 
 Rounds of :mod:`clip_align.matching` from what a trained model says, then a model that learns the
-query from its own cells (:mod:`clip_align.student`), beside the pairs that are known. MaxFuse trains
-itself by matching on features that are linked (Chen 2023, doi:10.1038/s41587-023-01935-0); here the
-first matching comes from a model of other, paired cells. True pairs of the query are never read,
-and nothing is chosen on it: the schedule is fixed and its last weights are kept.
+query from its own cells (:mod:`clip_align.student`), beside the pairs that are known. MaxFuse
+trains itself by matching on features that are linked (Chen 2023, doi:10.1038/s41587-023-01935-0);
+here the first matching comes from a model of other, paired cells. True pairs of the query are never
+read, and nothing is chosen on it: the schedule is fixed and its last weights are kept.
 
 Shapes: ``n`` cells and profiles of the query, ``d`` features, ``v`` markers, ``e`` dimensions.
 """
