@@ -12,6 +12,7 @@ from benchmarks.annotators import Cells, Lesson
 from benchmarks.shared_types import LEFT_OUT, test_types, train_types
 from benchmarks.source_models import seen_for, source_model
 from benchmarks.splits import split
+from representations.counts import refuse_effects
 from representations.errors import InputError
 from representations.keys import Obs
 
@@ -22,7 +23,7 @@ UNKNOWN = -1
 
 @lru_cache(maxsize=3)
 def _load(name: str) -> AnnData:
-    return datasets.load(name)
+    return refuse_effects(datasets.load(name), name)
 
 
 class AnnotationCells:

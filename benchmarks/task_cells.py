@@ -27,12 +27,13 @@ from clip_align.pairs import PairedCells, match_moments
 from clip_align.thinned_pairs import with_copies
 from representations import registry
 from representations.base import Representation
+from representations.counts import refuse_effects
 from representations.keys import Obs
 
 
 @cache
 def _load(name: str) -> AnnData:
-    return datasets.load(name)
+    return refuse_effects(datasets.load(name), name)
 
 
 class TaskCells:

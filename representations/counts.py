@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -11,6 +11,7 @@ import scipy.sparse as sp
 from anndata import AnnData
 
 from representations.errors import InputError
+from representations.keys import Uns
 from representations.matrix import to_csr
 
 _Found: TypeAlias = tuple[str, sp.csr_matrix, pd.DataFrame]
@@ -19,8 +20,26 @@ RAW = "raw.X"
 COUNT_LAYERS = ("counts", "raw_counts")
 INTEGER_TOLERANCE = 1e-3
 LOG_MAXIMUM = 20.0
+EFFECTS = "effects"
 LOGARITHMS = "looks log-normalised (log1p)"
 REMEDY = f"put raw counts in X or in layers['{COUNT_LAYERS[0]}']"
+
+
+def refuse_effects(adata: AnnData, source: str) -> AnnData:
+    """The same cells, unless ``uns["dataset"]["values"]`` says that X holds effects.
+
+    Raises
+    ------
+    InputError
+        It says so. Some of the effects may look like counts, or like their logarithms.
+    """
+    told = adata.uns.get(Uns.DATASET)
+    if isinstance(told, Mapping) and str(told.get("values")) == EFFECTS:
+        raise InputError(
+            f"{source}: X holds effects of perturbations, as uns[{Uns.DATASET!r}] says, where raw "
+            "counts are needed; choose another data set"
+        )
+    return adata
 
 
 def places(adata: AnnData) -> Iterator[Place]:

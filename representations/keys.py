@@ -14,6 +14,7 @@ class Obs:
     BATCH: Final = "batch"
     DONOR: Final = "donor"
     PERTURBATION: Final = "perturbation"
+    TARGETS: Final = ("target_1", "target_2")
     REACHED: Final = "representation_reached"
     CLIP_CELL_TYPE: Final = "clip_cell_type"
     CLIP_SCORE: Final = "clip_cell_type_score"
@@ -42,6 +43,7 @@ class Obsm:
 
     PROTEIN: Final = "protein"
     PROTEIN_ISOTYPE: Final = "protein_isotype"
+    LIBRARY: Final = "library"
     CLIP_CELL: Final = "X_clip_cell"
     CLIP_MARKER: Final = "X_clip_marker"
     SCIMILARITY: Final = "X_scimilarity"

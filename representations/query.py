@@ -17,7 +17,7 @@ import pandas as pd
 import scipy.sparse as sp
 from anndata import AnnData
 
-from representations.counts import as_counts, choose_matrix
+from representations.counts import as_counts, choose_matrix, refuse_effects
 from representations.errors import InputError
 from representations.genes import looks_like_mouse, to_symbols
 
@@ -73,6 +73,7 @@ def prepare(adata: AnnData, *, source: str = "query") -> tuple[AnnData, list[str
     InputError
         No cells, no counts, nan or negative values, mouse genes, repeated cell names.
     """
+    refuse_effects(adata, source)
     check_cells(adata.obs_names, genes=adata.n_vars > 0 or adata.raw is not None, source=source)
     remarks: list[str] = []
     place, x_ng, var = choose_matrix(adata, source, remarks)

@@ -118,3 +118,15 @@ def pollen() -> AnnData:
 def brain_gw10() -> AnnData:
     """Fetal cortex cultures, week 10; shared by the session, so copy before changing it."""
     return _real("brain_gw10")
+
+
+@pytest.fixture(scope="session")
+def norman_cells() -> AnnData:
+    """K562 with a gene activated, 23 genes; shared by the session, so copy before changing it."""
+    return _real("norman_cells")
+
+
+@pytest.fixture(scope="session")
+def norman_effects() -> AnnData:
+    """Effects of activations, no counts; shared by the session, so copy before changing it."""
+    return _real("norman_effects")

@@ -130,6 +130,15 @@ def fitted() -> Pca:
     return Pca(PcaConfig(n_components=3)).fit(prepare(query(300, seed=3))[0])
 
 
+def test_effects_are_refused_where_the_file_says_so_and_strange_words_are_not():
+    adata = query()
+    adata.uns["dataset"] = {"values": "effects"}
+    assert "X holds effects" in refusal(adata)
+    for words in ({"values": "counts"}, {}, "mine", {"values": np.arange(3)}):
+        adata.uns["dataset"] = words
+        assert prepare(adata)[1] == []
+
+
 @pytest.mark.parametrize("target_sum", [1e4, None])
 def test_log_normalised_values_are_undone(target_sum):
     adata, pca = query(), fitted()

@@ -55,6 +55,8 @@ def test_ontology_ids_are_well_formed():
         ("pbmc10k_cite", "undefined", "other", "CL:2000001"),
         ("pollen", "K562", "other", "CL:0000764"),
         ("pollen", "2339", "B", "CL:0017006"),
+        ("norman_cells", "K562", "other", "CL:0000764"),
+        ("norman_effects", "K562", "other", "CL:0000764"),
         ("brain_gw10", "unknown", "other", "CL:0000000"),
     ],
 )

@@ -11,6 +11,7 @@ from typing import Final
 
 from benchmarks.datasets import vocabulary
 from benchmarks.datasets.canonical import FORMAT_VERSION, Raw
+from benchmarks.datasets.matrix import Values
 from benchmarks.datasets.sources import Source
 from benchmarks.datasets.vocabulary import Term
 from representations.family import Family
@@ -30,6 +31,12 @@ class Dataset:
         Pinned files it is built from.
     views
         Marker views it supports: ``adt`` (measured proteins) and ``rna`` (panel genes).
+    values
+        What ``X`` holds: ``counts`` of cells, or ``effects`` of perturbations, one a row, which
+        are finite numbers of either sign. What needs counts refuses effects.
+    control
+        The value of ``obs["perturbation"]`` of cells that nothing was done to; empty where there
+        are none.
     isotypes
         Antibodies that are isotype controls, as published.
     loader_version
@@ -45,6 +52,8 @@ class Dataset:
     caveats: tuple[str, ...]
     sources: tuple[Source, ...]
     views: tuple[str, ...]
+    values: Values = "counts"
+    control: str = ""
     isotypes: tuple[str, ...] = ()
     loader_version: int = 1
     labels: Mapping[str, Term] = field(default_factory=dict)
@@ -57,13 +66,15 @@ class Dataset:
     @property
     def revision(self) -> str:
         """Sha256 over everything that decides the canonical file: sources, loader, terms."""
-        parts = {
+        parts: dict[str, object] = {
             "sources": [[source.filename, source.sha256] for source in self.sources],
             "loader_version": self.loader_version,
             "format_version": FORMAT_VERSION,
             "isotypes": self.isotypes,
             "terms": {label: asdict(term) for label, term in self.terms.items()},
         }
+        if self.values != "counts":  # records name the revisions that were before there were others
+            parts["values"] = self.values
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pandas as pd
-import scipy.sparse as sp
 from anndata import AnnData
 
+from benchmarks.datasets.matrix import as_counts, by_symbol
 from benchmarks.datasets.vocabulary import look_up
 from representations.errors import InputError
 from representations.genes import to_symbols
@@ -19,7 +19,7 @@ from representations.keys import Obs, Obsm, Uns
 if TYPE_CHECKING:
     from benchmarks.datasets.base import Dataset
 
-# n cells, g genes, u genes with distinct symbols
+# n cells or activations, g genes, u genes with distinct symbols
 FORMAT_VERSION: Final = 3
 
 
@@ -30,7 +30,7 @@ class Raw:
     Parameters
     ----------
     counts_ng
-        Raw counts, cells x genes, dense or sparse.
+        Raw counts, cells x genes, dense or sparse; or what ``Dataset.values`` says.
     genes, cells
         Gene symbols, which may repeat, and cell names, which may not.
     cell_type, batch, donor
@@ -59,20 +59,23 @@ def assemble(dataset: Dataset, raw: Raw) -> AnnData:
 
     Returns
     -------
-    Float32 CSR counts in ``X``, distinct official gene symbols (counts of repeated ones
-    summed), so that datasets of different years share names, categorical strings in ``obs``,
-    float32 frames in ``obsm["protein"]`` and ``obsm["protein_isotype"]`` where measured and
-    under the keys of ``raw.obsm``, provenance in ``uns["dataset"]``.
+    Float32 CSR counts (or effects, as ``dataset.values`` says) in ``X``, distinct official gene
+    symbols (counts of repeated ones summed), so that datasets of different years share names,
+    categorical strings in ``obs``, float32 frames in ``obsm["protein"]`` and
+    ``obsm["protein_isotype"]`` where measured and under the keys of ``raw.obsm``, provenance in
+    ``uns["dataset"]``.
 
     Raises
     ------
     InputError
-        Labels or proteins do not match the cells, cell names repeat, values are not counts,
-        or a label is not in the vocabulary.
+        Labels or proteins do not match the cells, cell names repeat, values are not what the
+        dataset says they are, a label is not in the vocabulary, or no cell is a control.
     """
     _check(dataset.name, raw)
-    counts_ng = as_counts(raw.counts_ng, dataset.name)
-    counts_nu, symbols = sum_duplicates(counts_ng, to_symbols(raw.genes).symbols.tolist())
+    if dataset.control and dataset.control not in raw.obs.get(Obs.PERTURBATION, ()):
+        raise InputError(f"{dataset.name}: no cell has the perturbation {dataset.control!r}")
+    official = to_symbols(raw.genes).symbols.tolist()
+    x_nu, symbols = by_symbol(raw.counts_ng, official, values=dataset.values, name=dataset.name)
     terms = look_up(raw.cell_type, dataset.terms, dataset=dataset.name)
     columns: dict[str, Sequence[str]] = {
         Obs.CELL_TYPE: raw.cell_type,
@@ -87,7 +90,7 @@ def assemble(dataset: Dataset, raw: Raw) -> AnnData:
         {key: pd.Categorical([str(value) for value in values]) for key, values in columns.items()},
         index=index,
     )
-    adata = AnnData(X=counts_nu, obs=obs, var=pd.DataFrame(index=symbols))
+    adata = AnnData(X=x_nu, obs=obs, var=pd.DataFrame(index=symbols))
     if raw.protein is not None:
         _add_protein(adata, raw.protein.set_axis(index, axis=0), dataset)
     for key, table in raw.obsm.items():
@@ -101,33 +104,12 @@ def provenance(dataset: Dataset) -> dict[str, Any]:
     return {
         "name": dataset.name,
         "revision": dataset.revision,
+        "values": dataset.values,
+        **({"control": dataset.control} if dataset.control else {}),
         "citation": dataset.citation,
         "licence": dataset.licence,
         "caveats": np.array(dataset.caveats, dtype=object),
     }
-
-
-def as_counts(values_ng: Any, name: str) -> sp.csr_matrix:
-    """Float32 CSR of non-negative integers; ``InputError`` for anything else."""
-    counts_ng = sp.csr_matrix(values_ng, dtype=np.float32)
-    counts_ng.eliminate_zeros()
-    data = counts_ng.data
-    if not (np.isfinite(data).all() and (data >= 0).all() and (data == np.floor(data)).all()):
-        raise InputError(f"{name}: X holds values that are not raw counts; give integers >= 0")
-    return counts_ng
-
-
-def sum_duplicates(
-    counts_ng: sp.csr_matrix, genes: Sequence[str]
-) -> tuple[sp.csr_matrix, pd.Index]:
-    """Counts (n, u) with one column per distinct gene, in order of first appearance."""
-    codes, symbols = pd.factorize(np.asarray(genes, dtype=object))
-    shape = (len(codes), len(symbols))
-    ones = np.ones(len(codes), dtype=np.float32)
-    to_symbol_gu = sp.csr_matrix((ones, (np.arange(len(codes)), codes)), shape=shape)
-    counts_nu = sp.csr_matrix(counts_ng @ to_symbol_gu)
-    counts_nu.sort_indices()
-    return counts_nu, pd.Index(symbols, dtype=object)
 
 
 def _check(name: str, raw: Raw) -> None:

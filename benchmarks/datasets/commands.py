@@ -8,11 +8,13 @@ from typing import Annotated
 from tyro.conf import Positional, arg
 
 from benchmarks.datasets.base import get, names
+from benchmarks.datasets.card_page import page
 from benchmarks.datasets.cards import card
 from benchmarks.datasets.errors import SourceUnavailable
 from benchmarks.datasets.load import load
 from representations.errors import InputError
 from representations.h5ad import write_h5ad
+from representations.io import atomic_write, explained_disk_errors
 
 Names = Positional[tuple[str, ...]]
 OutFile = Annotated[Path, arg(aliases=["-o"], metavar="OUT.h5ad")]
@@ -56,11 +58,35 @@ def export(name: Positional[str], /, *, out: OutFile) -> None:
     print(f"{out}: {adata.n_obs} cells, {adata.n_vars} genes, revision {get(name).revision[:12]}")
 
 
-def show_cards(wanted: Names = (), /) -> None:
-    """Print the facts of data sets in Markdown.
+def show_cards(wanted: Names = (), /, *, out: Path | None = None) -> None:
+    """Print the facts of data sets in Markdown, or write a page of each, cells included.
+
+    Facts that are printed need no data. A page needs the data set: one that is named and cannot be
+    fetched is an error; without names it is printed, with the reason, and its page stays as it is.
 
     Args:
         wanted: Names of data sets; all unless given.
+        out: Folder that receives NAME.md of each data set.
     """
+    for name in wanted:
+        get(name)
+    if out is None:
+        for name in wanted or names():
+            print(card(name))
+        return
+    if out.exists() and not out.is_dir():
+        raise InputError(f"{out}: is a file; give --out a folder")
+    with explained_disk_errors(out):
+        out.mkdir(parents=True, exist_ok=True)
     for name in wanted or names():
-        print(card(name))
+        try:
+            text = page(get(name), load(name))
+        except SourceUnavailable as error:
+            if wanted:
+                raise
+            print(f"{name}: skipped, {error}")
+        else:
+            path = out / f"{name}.md"
+            with explained_disk_errors(path):
+                atomic_write(path, text)
+            print(path)

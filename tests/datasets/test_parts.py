@@ -17,11 +17,13 @@ from hypothesis.extra import numpy as hnp
 
 import benchmarks.datasets as datasets
 from benchmarks.datasets import pbmc10k_cite
-from benchmarks.datasets.canonical import assemble, sum_duplicates
+from benchmarks.datasets.canonical import assemble
 from benchmarks.datasets.h5 import categorical, open_bytes
 from benchmarks.datasets.join import positions
+from benchmarks.datasets.matrix import sum_duplicates
 from benchmarks.datasets.rframe import read_columns
 from representations.errors import InputError
+from representations.keys import Obs, Uns
 from tests.datasets.tiny import raw
 
 
@@ -46,6 +48,44 @@ def test_unfit_parts_are_refused(tiny, changes, message):
     with pytest.raises(InputError, match=message) as error:
         assemble(replace(datasets.get("tiny"), labels=datasets.get("teaseq").terms), raw(**changes))
     assert "tiny" in str(error.value)
+
+
+def test_effects_may_be_of_either_sign_and_nothing_else_changes(tiny):
+    tiny()
+    effects = replace(datasets.get("tiny"), values="effects")
+    values_ng = np.array([[0.5, -1.25, 0.0, 3.0]] * 3)
+    adata = assemble(effects, raw(counts_ng=values_ng, genes=["A", "B", "D", "C"]))
+    np.testing.assert_array_equal(adata.X.toarray(), values_ng.astype(np.float32))
+    assert list(adata.var_names) == ["A", "B", "D", "C"]
+    assert adata.uns[Uns.DATASET]["values"] == "effects"
+    assert effects.revision != datasets.get("tiny").revision
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"counts_ng": np.full((3, 4), np.nan), "genes": list("ABCD")}, "nan or infinite"),
+        ({"counts_ng": np.full((3, 4), 1e300), "genes": list("ABCD")}, "nan or infinite"),
+        ({}, "two columns of effects are of 'A'"),
+        ({"genes": ["RPS17", "RPS17L", "B", "C"]}, "of 'RPS17'"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:overflow encountered:RuntimeWarning")
+def test_unfit_effects_are_refused(tiny, changes, message):
+    tiny()
+    with pytest.raises(InputError, match=message) as error:
+        assemble(replace(datasets.get("tiny"), values="effects"), raw(**changes))
+    assert str(error.value).startswith("tiny: ")
+
+
+def test_a_control_must_be_there(tiny):
+    tiny()
+    screen = replace(datasets.get("tiny"), control="NTC")
+    told = raw(obs={Obs.PERTURBATION: ["NTC", "KLF1", "KLF1"]})
+    assert assemble(screen, told).uns[Uns.DATASET]["control"] == "NTC"
+    for without in (raw(), raw(obs={Obs.PERTURBATION: ["KLF1"] * 3})):
+        with pytest.raises(InputError, match="tiny: no cell has the perturbation 'NTC'"):
+            assemble(screen, without)
 
 
 @given(

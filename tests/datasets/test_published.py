@@ -26,6 +26,8 @@ SHAPES = {
     "marrow": (4142, 16096, 0),
     "pollen": (299, 23741, 0),
     "brain_gw10": (4474, 2000, 0),
+    "norman_cells": (65359, 23, 0),
+    "norman_effects": (234, 2000, 0),
 }
 LABELS = {
     "teaseq": {
@@ -105,6 +107,8 @@ LABELS = {
         "unknown": 27,
         "erythrocyte": 4,
     },
+    "norman_cells": {"K562": 65359},
+    "norman_effects": {"K562": 234},
 }
 # Expressed by the first type far more than by the second: labels sit on the right cells.
 MARKERS = {
@@ -126,6 +130,8 @@ MARKERS = {
         ("TTR", "progenitor cell", "glioblast"),
     ],
     "marrow": [],  # one label; test_marrow_results_sit_on_the_right_cells instead
+    "norman_cells": [],  # one label; test_norman instead
+    "norman_effects": [],
 }
 every_dataset = pytest.mark.parametrize("name", sorted(SHAPES))
 
@@ -146,8 +152,11 @@ def test_contract(name, request):
     adata = request.getfixturevalue(name)
     assert sp.isspmatrix_csr(adata.X)
     assert adata.X.dtype == np.float32
-    assert (adata.X.data > 0).all()
-    np.testing.assert_array_equal(adata.X.data, np.floor(adata.X.data))
+    if datasets.get(name).values == "counts":
+        assert (adata.X.data > 0).all()
+        np.testing.assert_array_equal(adata.X.data, np.floor(adata.X.data))
+    else:
+        assert np.isfinite(adata.X.data).all()
     assert adata.obs_names.is_unique
     assert adata.var_names.is_unique
     assert list(to_symbols(adata.var_names).symbols) == list(adata.var_names)
@@ -162,6 +171,7 @@ def test_contract(name, request):
     facts = adata.uns[Uns.DATASET]
     assert facts["name"] == name
     assert facts["revision"] == datasets.get(name).revision
+    assert facts["values"] == datasets.get(name).values
     assert {"citation", "licence", "caveats"} <= set(facts)
 
 
@@ -259,8 +269,25 @@ def test_revision_follows_what_decides_the_result():
         replace(card, loader_version=2),
         replace(card, sources=card.sources[:1]),
         replace(card, labels={"x": next(iter(card.terms.values()))}),
+        replace(card, values="effects"),
     ]
-    assert len({card.revision, *(other.revision for other in others)}) == 4
+    assert len({card.revision, *(other.revision for other in others)}) == 5
+
+
+@pytest.mark.parametrize(
+    ("name", "revision"),
+    [
+        ("brain_gw10", "b5363b1992d5"),
+        ("kang", "51649a1e2b10"),
+        ("marrow", "938f6076bb68"),
+        ("pbmc10k_cite", "54467241f164"),
+        ("pbmc3k", "d7b23e310ab4"),
+        ("pollen", "0e7aebbc4c1f"),
+        ("teaseq", "2fd71599e12a"),
+    ],
+)
+def test_records_name_these_revisions(name, revision):
+    assert datasets.get(name).revision.startswith(revision)
 
 
 @every_dataset
