@@ -17,6 +17,7 @@ from tqdm.auto import tqdm
 from benchmarks import datasets, records
 from benchmarks.commit import git_commit
 from benchmarks.jobs import Done, Group, Job, cut, forget, work
+from benchmarks.joined import members, revised
 from benchmarks.launch import Launcher, Serial
 from benchmarks.suites import Row
 from benchmarks.tasks import tasks
@@ -122,8 +123,8 @@ def _groups(suite: str, rows: Sequence[Row], seeds: Iterable[int]) -> Iterator[t
         ((Group(r.task, r.train, r.test, seed), r) for seed in seeds for r in rows),
         key=lambda item: (item[0].seed, *item[0]),
     )
-    for group, members in groupby(todo, key=lambda item: item[0]):
-        yield group, tuple((row, identify(suite, row, group.seed)) for _, row in members)
+    for group, rows_of in groupby(todo, key=lambda item: item[0]):
+        yield group, tuple((row, identify(suite, row, group.seed)) for _, row in rows_of)
 
 
 def _told(done: Done) -> str:
@@ -138,8 +139,8 @@ def identify(suite: str, row: Row, seed: int) -> records.Run:
     return records.Run(
         suite=suite,
         task=row.task,
-        train=_revised(row.train),
-        test=_revised(row.test),
+        train=revised(row.train),
+        test=revised(row.test),
         representation=row.representation,
         model=row.model,
         variant=dict(row.variant),
@@ -148,13 +149,10 @@ def identify(suite: str, row: Row, seed: int) -> records.Run:
     )
 
 
-def _revised(name: str) -> str:
-    return f"{name}@{datasets.get(name).revision[:12]}"
-
-
 def _unavailable(name: str) -> str | None:
     try:
-        datasets.load(name)
+        for part in members(name):
+            datasets.load(part)
     except datasets.SourceUnavailable as error:
         return str(error)
     return None

@@ -1,0 +1,69 @@
+"""Suite ``k562``: from immune cells to what activating a gene does to K562."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from benchmarks.suites.base import OURS, Row, Suite, suites
+
+SCREEN = "norman_effects"
+SETS = ("kang+pbmc3k", "kang+marrow+pbmc3k")
+MATCHED = {"adaptation": "matched"}
+SHUFFLED = {"control": "shuffled_pairs"}
+
+
+def _rows() -> Iterator[Row]:
+    for train in SETS:
+        best = train == SETS[-1]
+        chance = Row(
+            task="k562_profile", train=train, test=SCREEN, representation="none", model="chance",
+            quick=best,
+        )  # fmt: skip
+        yield chance
+        for representation in ("none", "X_pca"):
+            ridge = replace(chance, model="ridge", representation=representation)
+            yield ridge
+            yield replace(ridge, variant={"query_statistics": "train"}, quick=False)
+        for model in ("cca", "knn", OURS):
+            yield replace(ridge, model=model, quick=best and model != "cca")
+        for model in ("ridge", OURS):
+            yield replace(ridge, model=model, variant=MATCHED)
+        yield replace(ridge, model=OURS, variant=MATCHED | SHUFFLED, quick=False)
+    target = replace(ridge, task="k562_target")
+    yield replace(target, model="chance", representation="none")
+    yield replace(target, representation="none")
+    for model in ("ridge", "cca", "knn", OURS):
+        yield replace(target, model=model)
+    yield replace(target, model=OURS, variant=SHUFFLED, quick=False)
+    inside = replace(chance, task="k562_inside", train=SCREEN)
+    yield inside
+    yield replace(inside, model="ridge")
+    for model in ("ridge", "cca", "knn"):
+        yield replace(inside, model=model, representation="X_pca")
+
+
+suites.add(
+    "k562",
+    Suite(
+        name="k562",
+        title="From immune cells to what activating a gene does to K562",
+        rows=tuple(_rows()),
+        note=(
+            "An activation is a row of the screen: the effect of one gene or two on K562, cells "
+            "taken together. Profile: its effects on genes outside the panel against its effects "
+            "on the panel's genes, one pool of all activations. Target: activations of one gene "
+            "whose target every set measures; effects on genes that no activation targets against "
+            "the identity of its own. Both are learnt from immune cells alone; each gene is in "
+            "units of its own deviation, over cells or over the effects that are asked of "
+            "(transductive; `query_statistics=train`: effects as measured). "
+            "`adaptation=matched`: the effects are learnt from themselves too, never told which "
+            "belongs to which; it starts from ridge regression whatever the model, with settings "
+            "chosen on means of like marrow cells, before any effect was read. `shuffled_pairs`: "
+            "the same from cells whose markers were dealt anew. Inside: the profile task learnt "
+            "from effects, 54 held-out activations of one gene; what shares a gene with them, "
+            "pairs too, is not learnt from. Intervals are over activations and seeds: pairs share "
+            "genes with single ones, so they are the narrower for it. Protocol 1."
+        ),
+    ),
+)
