@@ -1,0 +1,176 @@
+"""K562 tasks on a planted screen: what cells teach holds for effects, no gene is on both sides."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.sparse as sp
+from anndata import AnnData
+
+from benchmarks import effect_cells
+from benchmarks.effect_cells import EffectCells, screen
+from benchmarks.joined import members, revised
+from benchmarks.run import identify
+from benchmarks.setting import Setting
+from benchmarks.suites import Row, suites
+from benchmarks.tasks.k562_inside import InsideCells
+from benchmarks.tasks.k562_profile import ADAPT, K562Profile
+from benchmarks.tasks.k562_target import TargetCells
+from clip_align.adapt import STUDENT
+from clip_align.config import bases
+from clip_align.markers import load_panel
+from representations.errors import InputError
+from representations.keys import Obs
+
+PANEL = load_panel().genes[:12]
+OTHERS = tuple(f"GENE{i}" for i in range(60))
+GENES = (*PANEL, *OTHERS)
+TARGETS = OTHERS[:20]
+SETS = "kang+pbmc3k"
+LOADINGS = np.random.default_rng(0).normal(size=(4, len(GENES)))
+
+
+def immune(seed: int, n: int = 300) -> AnnData:
+    rng = np.random.default_rng(seed)
+    rate_ng = np.exp(0.5 * rng.normal(size=(n, 4)) @ LOADINGS + 0.5)
+    adata = AnnData(sp.csr_matrix(rng.poisson(rate_ng).astype(np.float32)))
+    adata.var_names, adata.obs_names = list(GENES), [f"c{i}" for i in range(n)]
+    adata.obs[Obs.CELL_TYPE] = pd.Categorical(["CD4 T cells"] * n)
+    return adata
+
+
+def effects(n: int = 60) -> AnnData:
+    """Singles of each target, then pairs; programmes of the cells, and a rise in the target."""
+    rng = np.random.default_rng(9)
+    singles = [(gene, "") for gene in TARGETS]
+    pairs = [(TARGETS[i % 20], TARGETS[(3 * i + 1) % 20]) for i in range(n - 20)]
+    named = singles + pairs
+    x_ng = (rng.normal(size=(n, 4)) @ LOADINGS + 0.3 * rng.normal(size=(n, len(GENES)))) * 0.2
+    adata = AnnData(sp.csr_matrix(x_ng.astype(np.float32)))
+    adata.var_names = list(GENES)
+    adata.obs_names = ["+".join(filter(None, pair)) + f"/{i}" for i, pair in enumerate(named)]
+    for column, values in zip(Obs.TARGETS, zip(*named, strict=True), strict=True):
+        adata.obs[column] = pd.Categorical(list(values))
+    adata.obs[Obs.CELL_TYPE] = pd.Categorical(["K562"] * n)
+    return adata
+
+
+@pytest.fixture
+def planted(monkeypatch):
+    """The named data sets with planted content; short trainings."""
+    screens = effects()
+    monkeypatch.setattr(effect_cells, "_load", {"kang": immune(1), "pbmc3k": immune(2)}.get)
+    for module in ("effect_cells", "tasks.k562_target"):
+        monkeypatch.setattr(f"benchmarks.{module}.screen", lambda name: screens)
+    for name in bases.names():
+        small = replace(bases.get(name), epochs=3, batch_size=64)
+        monkeypatch.setitem(bases._members, name, small)
+    quick = replace(STUDENT, batch_size=30)
+    monkeypatch.setattr(
+        "benchmarks.tasks.k562_profile.ADAPT", replace(ADAPT, steps=20, train=quick)
+    )
+    return screens
+
+
+def row(model: str, representation: str = "X_pca", task: str = "k562_profile", **variant: str):
+    return Row(
+        task=task, train=SETS, test="norman_effects", representation=representation, model=model,
+        variant=variant,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", [EffectCells, TargetCells, InsideCells])
+def test_no_gene_is_on_both_sides(planted, kind):
+    cells = kind(SETS, "norman_effects", 0)
+    cell, marker = cells.genes.cell, cells.genes.marker
+    assert not set(cell) & set(marker)
+    assert set(marker) <= set(PANEL if kind is not TargetCells else TARGETS)
+    assert not set(cell) & set(PANEL if kind is not TargetCells else TARGETS)
+
+
+@pytest.mark.parametrize("model", ["ridge", "cca", "knn", "DiffMapProteinCLIP"])
+def test_what_cells_teach_holds_for_effects(planted, model):
+    metrics = K562Profile(SETS, "norman_effects", 0).run(row(model)).metrics
+    assert metrics["pair_accuracy"].value > 0.7
+    assert metrics["pair_accuracy"].n == metrics["pair_accuracy"].pool == planted.n_obs
+    assert not [name for name in metrics if name.startswith("type_match")]
+
+
+def test_without_pairs_to_learn_from_nothing_is_known(planted):
+    shuffled = row("DiffMapProteinCLIP", control="shuffled_pairs")
+    task = K562Profile(SETS, "norman_effects", 0)
+    assert task.run(shuffled).metrics["pair_accuracy"].value < 0.7
+    assert task.run(row("chance", "none")).metrics["pair_accuracy"].value < 0.65
+
+
+@pytest.mark.parametrize("model", ["ridge", "DiffMapProteinCLIP"])
+def test_adaptation_starts_from_ridge_and_reads_no_pair(planted, model):
+    task = K562Profile(SETS, "norman_effects", 0)
+    before = task.run(row("ridge")).metrics["pair_accuracy"].value
+    after = task.run(row(model, adaptation="matched")).metrics["pair_accuracy"].value
+    assert after > before - 0.03
+    with pytest.raises(InputError, match="adaptation=matched"):
+        task.run(row("cca", adaptation="matched"))
+
+
+def test_an_effect_is_in_units_of_its_own_gene_or_as_it_was_measured(planted):
+    cells = EffectCells(SETS, "norman_effects", 0)
+    own = cells.effects(cells.genes.cell, Setting())
+    np.testing.assert_allclose(own.mean(axis=0), 0, atol=1e-5)
+    np.testing.assert_allclose(own.std(axis=0), 1, atol=1e-4)
+    raw = cells.effects(cells.genes.cell, Setting(query_statistics="train"))
+    np.testing.assert_array_equal(raw, planted[:, list(cells.genes.cell)].X.toarray())
+
+
+def test_an_identity_says_its_target_alone(planted):
+    cells = TargetCells(SETS, "norman_effects", 0)
+    assert cells.query.n_obs == len(TARGETS)
+    pairs = cells.test_pairs("none", Setting())
+    assert (pairs.marker_nm > 0).sum() == len(TARGETS)
+    named = [cells.markers[i] for i in pairs.marker_nm.argmax(axis=1)]
+    assert named == cells.query.obs[Obs.TARGETS[0]].tolist()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_nothing_inside_shares_a_gene_with_what_is_held_out(planted, monkeypatch, seed):
+    monkeypatch.setattr("benchmarks.tasks.k562_inside.HELD", 6)
+    cells = InsideCells("norman_effects", "norman_effects", seed)
+    genes = planted.obs[list(Obs.TARGETS)].astype(str).to_numpy()
+    train, validation, asked = cells.parts
+    held = set(genes[asked].ravel()) - {""}
+    assert len(held) == len(asked) == 6
+    assert not held & set(genes[np.concatenate([train, validation])].ravel())
+    assert not set(train) & set(validation)
+    known, _ = cells.known_pairs("none", Setting())
+    np.testing.assert_allclose(known.cell_nd.mean(axis=0), 0, atol=1e-4)
+
+
+def test_joined_sets_are_sorted_known_and_named_by_all_their_revisions():
+    assert members("kang+pbmc3k") == ("kang", "pbmc3k")
+    assert revised("kang").startswith("kang@")
+    assert revised("kang+pbmc3k") != revised("kang+marrow")
+    for wrong in ("pbmc3k+kang", "kang+kang"):
+        with pytest.raises(InputError, match="write kang"):
+            members(wrong)
+    with pytest.raises(InputError, match="nowhere"):
+        members("kang+nowhere")
+
+
+def test_a_set_of_cells_is_no_screen(monkeypatch):
+    monkeypatch.setattr("benchmarks.datasets.load", lambda name: immune(0, n=5))
+    screen.cache_clear()
+    with pytest.raises(InputError, match="holds cells"):
+        screen("kang")
+    screen.cache_clear()
+
+
+def test_every_row_is_known_by_its_own_configuration():
+    runs = [identify("k562", one, 0) for one in suites.get("k562").rows]
+    assert len({run.file_name for run in runs}) == len(runs)
+    by_task = {}
+    for run in runs:
+        by_task.setdefault((run.task, run.train, run.config_hash), []).append(run)
+    assert all(len(same) == 1 for same in by_task.values())
