@@ -6,7 +6,12 @@ import pandas as pd
 
 SUITE = "cross_dataset"
 METRICS = ("pair_accuracy", "recall@10")
-SHOWN = ("{}", '{"basis": "own"}')
+# Variants that are shown, and what they are called.
+SHOWN = {
+    "{}": "",
+    '{"adaptation": "matched"}': ", adapted to the unpaired query",
+    '{"basis": "own"}': ", the query's own basis",
+}
 
 
 def block(table: pd.DataFrame) -> str:
@@ -21,9 +26,8 @@ def block(table: pd.DataFrame) -> str:
     keys = rows.groupby(["model", "representation", "variant"])["value"].max()
     for model, representation, variant in keys.sort_values(ascending=False).index:
         cells = [_cell(part, model, representation, variant) for _, part in sections]
-        control = ", the query's own basis" if variant != "{}" else ""
         features = "" if representation == "none" else f", {representation}"
-        lines.append(f"| {model}{features}{control} | {' | '.join(cells)} |")
+        lines.append(f"| {model}{features}{SHOWN[variant]} | {' | '.join(cells)} |")
     seeds = sorted({int(value) for value in rows["seeds"]})
     pools = [
         f"{_name(test)} {_span(part['n'])} cells, {_span(part['pool'])}"

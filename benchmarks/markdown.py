@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import pandas as pd
@@ -16,6 +17,7 @@ from benchmarks.siblings import AXES
 from benchmarks.suites import suites
 from representations.errors import InputError
 
+Section = tuple[str, str, str]  # task, train, test
 HEADLINES = (
     *("pair_accuracy", "recall@1", "recall@10", "type_match@1", "type_match@1[coarse]"),
     *("rankme", "centred_cosine[T]", "centred_cosine[B]", "centred_cosine[myeloid]"),
@@ -48,10 +50,16 @@ HEADLINES = (
 )
 
 
-def markdown(table: pd.DataFrame, suite: str, gaps: pd.DataFrame | None = None) -> str:
+def markdown(
+    table: pd.DataFrame,
+    suite: str,
+    gaps: pd.DataFrame | None = None,
+    more: Mapping[Section, Iterable[str]] = MappingProxyType({}),
+) -> str:
     """Readable page: a section for each task and pair of datasets.
 
-    ``gaps`` are differences that the suite asks for, of ``benchmarks.versus``.
+    ``gaps`` are differences that the suite asks for, of ``benchmarks.versus``; ``more`` are lines
+    below the table of a section.
     """
     lines = head(suite)
     for (task, train, test), section in table.groupby(["task", "train", "test"], sort=True):
@@ -62,6 +70,8 @@ def markdown(table: pd.DataFrame, suite: str, gaps: pd.DataFrame | None = None) 
         if gaps is not None:
             here = (gaps["task"] == task) & (gaps["train"] == train) & (gaps["test"] == test)
             lines += [*_gaps(gaps[here]), ""] if here.any() else []
+        below = list(more.get((str(task), str(train), str(test)), ()))
+        lines += [*below, ""] if below else []
         siblings = section[section["metric"].str.startswith("sibling_confusion[")]
         if len(siblings):
             lines += ["Sibling confusion (lower is better):", "", *_siblings(siblings), ""]
@@ -99,7 +109,7 @@ def _main(section: pd.DataFrame, suite: str) -> Iterator[str]:
         cells = [interval(figures[name]) if name in figures else "" for name in shown]
         row = figures.get(lead, next(iter(figures.values())))
         yield table_row(
-            *(row["model"], row["representation"], _variant(row["variant"]), *cells),
+            *(row["model"], row["representation"], variant_words(row["variant"]), *cells),
             *(
                 _difference(row),
                 p_value(row["p_holm"]),
@@ -123,7 +133,7 @@ def _gaps(found: pd.DataFrame) -> Iterator[str]:
     for (features, variant), run in found.groupby(["representation", "variant"], sort=True):
         cells = {(row["metric"], row["against"]): row for _, row in run.iterrows()}
         shown = [_gap(cells[head]) if head in cells else "" for head in heads]
-        yield table_row(features, _variant(str(variant)), *shown)
+        yield table_row(features, variant_words(str(variant)), *shown)
 
 
 def _gap(row: pd.Series) -> str:
@@ -139,7 +149,7 @@ def _siblings(section: pd.DataFrame) -> Iterator[str]:
     for _, row in section.sort_values(order, kind="stable").iterrows():
         pair = row["metric"].partition("[")[2].rstrip("]").replace("|", " / ")
         yield table_row(
-            *(pair, row["model"], row["representation"], _variant(row["variant"])),
+            *(pair, row["model"], row["representation"], variant_words(row["variant"])),
             *(interval(row), number(row["chance"]), row["support"]),
         )
 
@@ -186,7 +196,8 @@ def _optional(value: Any) -> object:
     return "" if pd.isna(value) else value
 
 
-def _variant(text: str) -> str:
+def variant_words(text: str) -> str:
+    """A variant as ``key=value`` words."""
     return ", ".join(f"{key}={value}" for key, value in sorted(json.loads(text).items()))
 
 

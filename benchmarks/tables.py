@@ -11,7 +11,14 @@ from pathlib import Path
 
 import pandas as pd
 
-from benchmarks import ablation_page, ablation_table, annotation_page, annotation_table, records
+from benchmarks import (
+    ablation_page,
+    ablation_table,
+    annotation_page,
+    annotation_table,
+    lead,
+    records,
+)
 from benchmarks.markdown import markdown
 from benchmarks.records import Record
 from benchmarks.suites import suites
@@ -36,10 +43,16 @@ def write_tables(records_root: Path = records.ROOT, root: Path = ROOT) -> list[P
 def _files(suite: str, found: Sequence[Record]) -> dict[str, str]:
     table = tidy(found)
     files = {f"{suite}.csv": _csv(table)}
-    asked = suites.get(suite).versus if suite in suites.names() else None
-    gaps = None if asked is None else versus(found, asked)
+    known = suites.get(suite) if suite in suites.names() else None
+    gaps = None if known is None or known.versus is None else versus(found, known.versus)
     if suite == annotation_table.SUITE:
         gaps = annotation_table.differences(found)
+    if known is not None and known.lead is not None:
+        ahead = lead.against_all(found, known.lead)
+        files[f"{suite}_versus.csv"] = _csv(ahead)
+        sections = ahead.groupby(["task", "train", "test"], sort=True)
+        below = {(str(a), str(b), str(c)): list(lead.lines(x)) for (a, b, c), x in sections}
+        return {**files, f"{suite}.md": markdown(table, suite, more=below)}
     if gaps is not None:
         files[f"{suite}_versus.csv"] = _csv(gaps)
     return {**files, f"{suite}.md": _page(suite, table, found, gaps)}

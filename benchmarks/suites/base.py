@@ -39,6 +39,16 @@ class Versus:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Lead:
+    """The row that a suite is about: a table adds its paired difference to every other one."""
+
+    model: str
+    representation: str
+    variant: Mapping[str, str | int]
+    metrics: tuple[str, ...] = ("pair_accuracy", "recall@10")
+
+
+@dataclass(frozen=True, kw_only=True)
 class Suite:
     """A named, frozen grid; ``note`` is what a reader of its table must know.
 
@@ -54,6 +64,7 @@ class Suite:
     note: str = ""
     apart: bool = False
     versus: Versus | None = None
+    lead: Lead | None = None
     groups: tuple[str, ...] = ()
     least_first: bool = False
     base: str = ""

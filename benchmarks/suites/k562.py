@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from benchmarks.suites.base import OURS, Row, Suite, suites
+from benchmarks.suites.base import OURS, Lead, Row, Suite, suites
 
 SCREEN = "norman_effects"
 SETS = ("kang+pbmc3k", "kang+marrow+pbmc3k")
@@ -49,6 +49,7 @@ suites.add(
         name="k562",
         title="From immune cells to what activating a gene does to K562",
         rows=tuple(_rows()),
+        lead=Lead(model=OURS, representation="X_pca", variant=MATCHED),
         note=(
             "An activation is a row of the screen: the effect of one gene or two on K562, cells "
             "taken together. Profile: its effects on genes outside the panel against its effects "

@@ -1,0 +1,66 @@
+"""The row a suite is about, against every other row of its section, paired."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+
+import pandas as pd
+
+from benchmarks import stats
+from benchmarks.grouping import Key, grouped
+from benchmarks.markdown import p_value, table_row, variant_words
+from benchmarks.records import Record
+from benchmarks.suites import Lead
+from benchmarks.tidy import gap_between
+
+OTHER = ("other_model", "other_representation", "other_variant")
+COLUMNS = (
+    *Key._fields, "metric", *OTHER, "difference", "difference_low", "difference_high", "p_normal",
+    "p_holm", "seeds",
+)  # fmt: skip
+
+
+def against_all(records: Iterable[Record], lead: Lead) -> pd.DataFrame:
+    """One row for each section, metric and other row; columns are ``COLUMNS``.
+
+    A difference above 0 is in favour of the lead. ``p_holm`` corrects over the other rows.
+    """
+    runs, rows = grouped(records), []
+    wanted = (lead.representation, lead.model, json.dumps(dict(lead.variant), sort_keys=True))
+    for key in sorted(runs):
+        if (key.representation, key.model, key.variant) != wanted:
+            continue
+        for other in (one for one in sorted(runs) if one.section == key.section):
+            for metric in lead.metrics:
+                gap = gap_between(key, other, runs, metric)
+                named = (other.model, other.representation, other.variant)
+                rows += [] if gap is None else [{**gap, **dict(zip(OTHER, named, strict=True))}]
+    table = pd.DataFrame(rows, columns=list(COLUMNS))
+    for _, family in table.groupby([*Key._fields[:4], "metric"]):
+        table.loc[family.index, "p_holm"] = stats.holm(family["p_normal"].tolist())
+    return table
+
+
+def lines(found: pd.DataFrame) -> Iterator[str]:
+    """Differences of one section, a row an other row, a column a metric."""
+    if found.empty:
+        return
+    first, names = found.iloc[0], list(dict.fromkeys(found["metric"]))
+    features = f" {first['representation']}" * (first["representation"] != "none")
+    yield f"{first['model']}{features}, {variant_words(first['variant']) or 'the base'}, minus:"
+    yield ""
+    yield table_row("model", "features", "variant", *(f"Δ {name}" for name in names))
+    yield table_row(*["---"] * 3, *["---:"] * len(names))
+    lead = found[found["metric"] == names[0]].sort_values("difference", kind="stable")
+    for _, row in lead.iterrows():
+        same = (found[list(OTHER)] == row[list(OTHER)].to_numpy()).all(axis=1)
+        cells = {one["metric"]: _cell(one) for _, one in found[same].iterrows()}
+        model, representation, variant = (row[name] for name in OTHER)
+        shown = (cells.get(name, "") for name in names)
+        yield table_row(model, representation, variant_words(variant), *shown)
+
+
+def _cell(row: pd.Series) -> str:
+    low, high = row["difference_low"], row["difference_high"]
+    return f"{row['difference']:+.3f} [{low:+.3f}, {high:+.3f}], p {p_value(row['p_holm'])}"

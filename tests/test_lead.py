@@ -1,0 +1,60 @@
+"""The lead of a suite against every other row: paired, signed, corrected, readable."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import numpy as np
+import pytest
+
+from benchmarks import lead
+from benchmarks.markdown import markdown
+from benchmarks.records import MetricValue, Record
+from benchmarks.suites import Lead
+from benchmarks.tidy import tidy
+
+LEAD = Lead(model="ours", representation="X_pca", variant={"adaptation": "matched"})
+
+
+def record(model: str, value: float, seed: int, variant=None, representation="X_pca") -> Record:
+    drawn = value + 0.01 * np.random.default_rng(seed).normal(size=50)
+    figure = MetricValue(
+        value=value, low=value - 0.02, high=value + 0.02, chance=0.5, n=100, pool=100,
+        replicates=tuple(drawn.tolist()),
+    )  # fmt: skip
+    return Record(
+        suite="planted", task="align_adt", train="a@1", test="b@1", representation=representation,
+        model=model, variant=variant or {}, seed=seed, config_hash="x",
+        metrics={"pair_accuracy": figure, "recall@10": figure}, created=datetime.now(UTC),
+    )  # fmt: skip
+
+
+@pytest.fixture
+def found() -> list[Record]:
+    rows = [("ours", 0.9, {"adaptation": "matched"}), ("ours", 0.8, None), ("ridge", 0.85, None)]
+    return [record(model, value, seed, v) for model, value, v in rows for seed in range(3)]
+
+
+def test_every_other_row_is_met_once_and_the_lead_never_itself(found):
+    table = lead.against_all(found, LEAD)
+    assert len(table) == 2 * len(LEAD.metrics)
+    gaps = table[table["metric"] == "pair_accuracy"].set_index("other_model")["difference"]
+    assert gaps["ours"] == pytest.approx(0.1)
+    assert gaps["ridge"] == pytest.approx(0.05)
+    assert (table["p_holm"] >= table["p_normal"]).all()
+
+
+def test_a_section_without_the_lead_has_no_lines(found):
+    others = [one for one in found if not one.variant]
+    table = lead.against_all(others, LEAD)
+    assert table.empty
+    assert list(lead.lines(table)) == []
+
+
+def test_lines_go_below_the_table_of_their_section(found):
+    told = list(lead.lines(lead.against_all(found, LEAD)))
+    assert told[0] == "ours X_pca, adaptation=matched, minus:"
+    assert sum(line.startswith("| ridge | X_pca |  | +0.050") for line in told) == 1
+    page = markdown(tidy(found), "planted", more={("align_adt", "a@1", "b@1"): told})
+    assert told[0] in page
+    assert page.index(told[0]) > page.index("| ours | X_pca |")
