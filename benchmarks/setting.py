@@ -59,15 +59,21 @@ def setting_of(row: Row) -> Setting:
     return Setting(**{**base, **{k: v for k, v in row.variant.items() if k not in named}})
 
 
+def settings_of(row: Row) -> dict[str, Any]:
+    """A setting as records name it, less what is not used: ``adaptation`` came after the first."""
+    setting = asdict(setting_of(row))
+    if setting["adaptation"] == "none":
+        del setting["adaptation"]
+    return setting
+
+
 def config_of(row: Row, view: str, budget: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Resolved configuration of a row; its hash tells whether a record is still current.
 
     Code is not in it: a change that moves figures is a new ``PROTOCOL``, or a new ``revision`` of
     the representation. ``budget`` are fields that every training of a task starts from.
     """
-    setting = asdict(setting_of(row))
-    if setting["adaptation"] == "none":  # it came after the first records
-        del setting["adaptation"]
+    setting = settings_of(row)
     if row.representation != INTEGRATED:
         for name in ("blocks", "weights"):
             del setting[name]

@@ -47,8 +47,8 @@ def _files(suite: str, found: Sequence[Record]) -> dict[str, str]:
     gaps = None if known is None or known.versus is None else versus(found, known.versus)
     if suite == annotation_table.SUITE:
         gaps = annotation_table.differences(found)
-    if known is not None and known.lead is not None:
-        ahead = lead.against_all(found, known.lead)
+    ahead = lead.against_all(found, known.lead) if known and known.lead else pd.DataFrame()
+    if len(ahead):
         files[f"{suite}_versus.csv"] = _csv(ahead)
         sections = ahead.groupby(["task", "train", "test"], sort=True)
         below = {(str(a), str(b), str(c)): list(lead.lines(x)) for (a, b, c), x in sections}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -22,7 +22,7 @@ from benchmarks.metrics.gates import RankedCells
 from benchmarks.plans import resolve
 from benchmarks.records import metric_value
 from benchmarks.resample import N_REPLICATES, bootstrap_weights
-from benchmarks.setting import setting_of, trained_as
+from benchmarks.setting import setting_of, settings_of, trained_as
 from benchmarks.suites import Row
 from benchmarks.task_cells import TaskCells
 from benchmarks.tasks import Outcome, tasks
@@ -57,7 +57,7 @@ class QueryGates:
             "protocol": PROTOCOL, "n_replicates": N_REPLICATES, "model": row.model,
             "by": row.variant.get(BY, "phrase"),
             "gates": [[g.name, g.phrase, sorted(g.types), sorted(g.apart)] for g in known_gates()],
-            "setting": asdict(setting_of(_shared(row))), "markers": tables_revision(),
+            "setting": settings_of(_shared(row)), "markers": tables_revision(),
         }  # fmt: skip
         if row.representation != "none":
             config["representation"] = method(row.representation)
