@@ -14,12 +14,12 @@ SHOWN = {
 }
 
 
-def block(table: pd.DataFrame) -> str:
-    """Pair accuracy and recall@10 of every row of the base, a column a pair of data sets."""
+def block(table: pd.DataFrame, unit: str = "cells") -> str:
+    """Pair accuracy and recall@10 of every row of the base, a column a task and data sets."""
     rows = table[table["metric"].isin(METRICS) & table["variant"].isin(SHOWN)]
     sections = list(rows.groupby(["task", "train", "test"], sort=True))
     heads = [
-        f"{_name(train)} → {_name(test)}, {str(task).removeprefix('align_')}"
+        f"{_name(train)} → {_name(test)}, {str(task).partition('_')[2]}"
         for (task, train, test), _ in sections
     ]
     lines = [f"| | {' | '.join(heads)} |", f"|---|{'---:|' * len(heads)}"]
@@ -30,7 +30,7 @@ def block(table: pd.DataFrame) -> str:
         lines.append(f"| {model}{features}{SHOWN[variant]} | {' | '.join(cells)} |")
     seeds = sorted({int(value) for value in rows["seeds"]})
     pools = [
-        f"{_name(test)} {_span(part['n'])} cells, {_span(part['pool'])}"
+        f"{_name(test)} {_span(part['n'])} {unit}, {_span(part['pool'])}"
         for (_, _, test), part in sections
     ]
     lines += [

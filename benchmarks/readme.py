@@ -14,6 +14,7 @@ from representations.io import atomic_write
 END = "<!-- end table -->"
 BLOCKS: Mapping[str, Callable[[Sequence[Record]], str]] = {
     headline.SUITE: lambda found: headline.block(tidy(found)),
+    "k562": lambda found: headline.block(tidy(found), "activations"),
     annotation_table.SUITE: lambda found: "\n".join(
         goal(tidy(found), annotation_table.differences(found))
     ),
