@@ -6,6 +6,7 @@ marker profiles of the query, never which belongs to which: profiles are dealt a
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
@@ -56,18 +57,43 @@ def adapted(
     """Both sides of the query, in the order of ``test``, after adaptation from a model's answer."""
     if cells.train_name == cells.test_name:
         raise InputError("adaptation=matched: is for a query of another data set")
-    config = config_for(cells.seed)
     own_nd, known_nd = cells.own_features(panel_genes)
-    dealt = np.random.default_rng(cells.seed).permutation(len(test))
-    home = np.argsort(dealt)
-    profile_nm = test.marker_nm[dealt]
     if isinstance(model, Cosines):
-        cell_ne, marker_ne = model.sides(test.cell_nd, profile_nm)
-        cell_ne, marker_ne = matched(cell_ne, marker_ne, own_nd, profile_nm, config)
-        return cell_ne, marker_ne[home]
-    teacher, known = model.model, cells.pairs_without_features("train")
-    student = adapt(
-        teacher.embed_cells(test.cell_nd), teacher.embed_markers(profile_nm), own_nd, profile_nm,
-        config, source=replace(known, cell_nd=known_nd), progress=False,
+        baseline, source = model, None
+        start = lambda shown_nm: baseline.sides(test.cell_nd, shown_nm)  # noqa: E731
+    else:
+        teacher, source = model.model, cells.pairs_without_features("train")
+        source = replace(source, cell_nd=known_nd)
+        start = lambda shown_nm: (  # noqa: E731
+            teacher.embed_cells(test.cell_nd), teacher.embed_markers(shown_nm)
+        )  # fmt: skip
+    config = config_for(cells.seed)
+    return learnt(
+        start, own_nd, test.marker_nm, config,
+        seed=cells.seed, student=source is not None, source=source,
     )  # fmt: skip
-    return student.embed_cells(own_nd), student.embed_markers(test.marker_nm)
+
+
+def learnt(
+    start: Callable[[np.ndarray], Sides],
+    own_nd: np.ndarray,
+    profile_nm: np.ndarray,
+    config: AdaptConfig,
+    *,
+    seed: int,
+    student: bool,
+    source: PairedCells | None = None,
+) -> Sides:
+    """Both sides of a query after adaptation, its linear rounds alone or with a student.
+
+    ``start`` gives both sides for some profiles. They are dealt anew first, so that nothing that
+    follows could read which cell is whose.
+    """
+    dealt = np.random.default_rng(seed).permutation(len(profile_nm))
+    shown_nm = profile_nm[dealt]
+    cell_ne, marker_ne = start(shown_nm)
+    if not student:
+        cell_ne, marker_ne = matched(cell_ne, marker_ne, own_nd, shown_nm, config)
+        return cell_ne, marker_ne[np.argsort(dealt)]
+    model = adapt(cell_ne, marker_ne, own_nd, shown_nm, config, source=source, progress=False)
+    return model.embed_cells(own_nd), model.embed_markers(profile_nm)

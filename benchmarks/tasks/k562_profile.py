@@ -14,6 +14,7 @@ from typing import Any, ClassVar, cast
 import numpy as np
 
 from benchmarks import baselines, datasets
+from benchmarks.adaptation import learnt
 from benchmarks.alignment import AlignmentTask
 from benchmarks.baselines.base import Cosines, cosine
 from benchmarks.effect_cells import COMPONENTS, LIMIT, OWN_COMPONENTS, EffectCells
@@ -22,7 +23,7 @@ from benchmarks.setting import Setting
 from benchmarks.suites import Row
 from benchmarks.task_cells import TaskCells
 from benchmarks.tasks import Outcome, tasks
-from clip_align.adapt import STUDENT, AdaptConfig, adapt, matched
+from clip_align.adapt import STUDENT, AdaptConfig
 from clip_align.models import models
 from clip_align.pairs import PairedCells
 from representations.errors import InputError
@@ -82,19 +83,15 @@ class K562Profile(AlignmentTask):
     def _adapted(
         self, row: Row, setting: Setting, test: PairedCells
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Both sides after adaptation; profiles are dealt anew first, so no pair is read."""
         if row.model not in (START, *models.names()):
             raise InputError(f"adaptation=matched: for {START} and models, not for {row.model}")
-        dealt = np.random.default_rng(self.seed).permutation(len(test))
-        home, profile_nm = np.argsort(dealt), test.marker_nm[dealt]
-        own_nd = self.effects.own_features(setting)
-        sides = self._start(row, setting).sides(test.cell_nd, profile_nm)
-        if row.model == START:
-            cell_ne, marker_ne = matched(*sides, own_nd, profile_nm, ADAPT)
-            return cell_ne, marker_ne[home]
-        config = replace(ADAPT, train=replace(ADAPT.train, seed=self.seed))
-        student = adapt(*sides, own_nd, profile_nm, config, progress=False)
-        return student.embed_cells(own_nd), student.embed_markers(test.marker_nm)
+        ridge = self._start(row, setting)
+        return learnt(
+            lambda shown_nm: ridge.sides(test.cell_nd, shown_nm),
+            self.effects.own_features(setting), test.marker_nm,
+            replace(ADAPT, train=replace(ADAPT.train, seed=self.seed)),
+            seed=self.seed, student=row.model != START,
+        )  # fmt: skip
 
     def _start(self, row: Row, setting: Setting) -> Cosines:
         """Ridge regression, of pairs that are none where the row is that control."""
