@@ -26,7 +26,7 @@ from representations.errors import InputError
 from representations.io import explained_disk_errors
 
 RESULTS = Path("results")
-README = Path("README.md")
+PAGES = (Path("README.md"), RESULTS / "README.md")
 LOGS = Path("runs/benchmark/tensorboard")
 SuiteName = Annotated[Positional[str], arg(metavar="SUITE")]
 
@@ -118,10 +118,16 @@ def write_tables(*, out: Path = RESULTS, check: bool = False) -> int:
             print(path)
         return 0
     stale = tables.check(out / "records", out / "tables")
-    if _is_published(out) and not readme.is_current(README, out / "records"):
-        stale.append(str(README))
+    if _is_published(out):
+        stale += [str(page) for page in PAGES if not readme.is_current(page, out / "records")]
     print(f"differ from their records: {', '.join(stale)}" if stale else "tables agree")
     return int(bool(stale))
+
+
+def write_card() -> None:
+    """Write the tables of README.md and of the card, results/README.md, from the records."""
+    for path in _write_pages(RESULTS / "records"):
+        print(path)
 
 
 def umap(*, out: Path = RESULTS) -> None:
@@ -153,6 +159,7 @@ COMMANDS: Commands = {
     "list": list_all,
     "run": run,
     "tables": write_tables,
+    "card": write_card,
     "umap": umap,
     "errors": errors,
     "annotation": annotation,
@@ -182,7 +189,11 @@ def _dispatch(known: Commands, given: Sequence[str], prog: str) -> int | None:
 def _write(out: Path) -> list[Path]:
     root = out / "records"
     written = [*tables.write_tables(root, out / "tables"), *write_figures(root, out / "figures")]
-    return written + (readme.update(README, root) if _is_published(out) else [])
+    return written + (_write_pages(root) if _is_published(out) else [])
+
+
+def _write_pages(root: Path) -> list[Path]:
+    return [path for page in PAGES for path in readme.update(page, root)]
 
 
 def _check_out(out: Path) -> None:

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pandas as pd
+
+from benchmarks import records
+from benchmarks.markdown import short
+from benchmarks.tidy import tidy
 
 SUITE = "cross_dataset"
 METRICS = ("pair_accuracy", "recall@10")
@@ -14,12 +20,18 @@ SHOWN = {
 }
 
 
-def block(table: pd.DataFrame, unit: str = "cells") -> str:
+def block(suite: str, root: Path, unit: str = "cells") -> str:
+    """The headline of a suite's records, empty where there are none."""
+    found = records.load_all(suite, root)
+    return headline(tidy(found), unit) if found else ""
+
+
+def headline(table: pd.DataFrame, unit: str = "cells") -> str:
     """Pair accuracy and recall@10 of every row of the base, a column a task and data sets."""
     rows = table[table["metric"].isin(METRICS) & table["variant"].isin(SHOWN)]
     sections = list(rows.groupby(["task", "train", "test"], sort=True))
     heads = [
-        f"{_name(train)} → {_name(test)}, {str(task).partition('_')[2]}"
+        f"{short(train)} → {short(test)}, {str(task).partition('_')[2]}"
         for (task, train, test), _ in sections
     ]
     lines = [f"| | {' | '.join(heads)} |", f"|---|{'---:|' * len(heads)}"]
@@ -30,7 +42,7 @@ def block(table: pd.DataFrame, unit: str = "cells") -> str:
         lines.append(f"| {model}{features}{SHOWN[variant]} | {' | '.join(cells)} |")
     seeds = sorted({int(value) for value in rows["seeds"]})
     pools = [
-        f"{_name(test)} {_span(part['n'])} {unit}, {_span(part['pool'])}"
+        f"{short(test)} {_span(part['n'])} {unit}, {_span(part['pool'])}"
         for (_, _, test), part in sections
     ]
     lines += [
@@ -56,7 +68,3 @@ def _cell(part: pd.DataFrame, model: str, representation: str, variant: str) -> 
 def _span(values: pd.Series) -> str:
     low, high = int(values.min()), int(values.max())
     return f"{low:,}" if low == high else f"{low:,}-{high:,}"
-
-
-def _name(revised: object) -> str:
-    return str(revised).partition("@")[0]

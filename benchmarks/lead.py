@@ -9,7 +9,7 @@ import pandas as pd
 
 from benchmarks import stats
 from benchmarks.grouping import Key, grouped
-from benchmarks.markdown import p_value, table_row, variant_words
+from benchmarks.markdown import gap_words, p_value, table_row, variant_words
 from benchmarks.records import Record
 from benchmarks.suites import Lead
 from benchmarks.tidy import gap_between
@@ -62,5 +62,4 @@ def lines(found: pd.DataFrame) -> Iterator[str]:
 
 
 def _cell(row: pd.Series) -> str:
-    low, high = row["difference_low"], row["difference_high"]
-    return f"{row['difference']:+.3f} [{low:+.3f}, {high:+.3f}], p {p_value(row['p_holm'])}"
+    return f"{gap_words(row)}, p {p_value(row['p_holm'])}"

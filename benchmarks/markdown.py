@@ -63,7 +63,7 @@ def markdown(
     """
     lines = head(suite)
     for (task, train, test), section in table.groupby(["task", "train", "test"], sort=True):
-        lines += [f"## {_short(str(train))} → {_short(str(test))}: {task}", ""]
+        lines += [f"## {short(train)} → {short(test)}: {task}", ""]
         lines += [f"Trained on `{train}`, tested on `{test}`.", ""]
         for part in parts(section, suite):
             lines += [*_main(part, suite), ""]
@@ -137,9 +137,7 @@ def _gaps(found: pd.DataFrame) -> Iterator[str]:
 
 
 def _gap(row: pd.Series) -> str:
-    low, high = row["difference_low"], row["difference_high"]
-    figure = f"{row['difference']:+.3f} [{low:+.3f}, {high:+.3f}]"
-    return f"{figure} ({row['reference']}, p {p_value(row['p_holm'])})"
+    return f"{gap_words(row)} ({row['reference']}, p {p_value(row['p_holm'])})"
 
 
 def _siblings(section: pd.DataFrame) -> Iterator[str]:
@@ -180,11 +178,17 @@ def interval(row: pd.Series) -> str:
     return value if once else f"{value} [{low}, {high}]"
 
 
-def _difference(row: pd.Series) -> str:
+def gap_words(row: pd.Series) -> str:
+    """A paired difference with its interval; nothing where there is none."""
     if pd.isna(row["difference"]):
         return ""
-    interval = f"[{row['difference_low']:+.3f}, {row['difference_high']:+.3f}]"
-    return f"{row['difference']:+.3f} {interval} vs {row['reference']}"
+    low, high = row["difference_low"], row["difference_high"]
+    return f"{row['difference']:+.3f} [{low:+.3f}, {high:+.3f}]"
+
+
+def _difference(row: pd.Series) -> str:
+    words = gap_words(row)
+    return f"{words} vs {row['reference']}" if words else ""
 
 
 def p_value(value: float) -> str:
@@ -201,5 +205,6 @@ def variant_words(text: str) -> str:
     return ", ".join(f"{key}={value}" for key, value in sorted(json.loads(text).items()))
 
 
-def _short(name: str) -> str:
-    return name.partition("@")[0]
+def short(name: object) -> str:
+    """A data set without its revision."""
+    return str(name).partition("@")[0]

@@ -1,39 +1,45 @@
-"""The README's tables, written between two markers each from records alone."""
+"""The tables of README and of the card, written between two markers each from records alone."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from benchmarks import annotation_table, headline, records
+from benchmarks import annotation_table, card, headline, records
 from benchmarks.annotation_goal import goal
-from benchmarks.records import Record
 from benchmarks.tidy import tidy
 from representations.io import atomic_write
 
 END = "<!-- end table -->"
-BLOCKS: Mapping[str, Callable[[Sequence[Record]], str]] = {
-    headline.SUITE: lambda found: headline.block(tidy(found)),
-    "k562": lambda found: headline.block(tidy(found), "activations"),
-    annotation_table.SUITE: lambda found: "\n".join(
-        goal(tidy(found), annotation_table.differences(found))
-    ),
+
+
+def _annotation(root: Path) -> str:
+    found = records.load_all(annotation_table.SUITE, root)
+    return "\n".join(goal(tidy(found), annotation_table.differences(found))) if found else ""
+
+
+BLOCKS: Mapping[str, Callable[[Path], str]] = {
+    headline.SUITE: lambda root: headline.block(headline.SUITE, root),
+    "k562": lambda root: headline.block("k562", root, "activations"),
+    annotation_table.SUITE: _annotation,
+    "losses": card.losses,
+    "compute": card.compute,
 }
 
 
-def begin(suite: str) -> str:
-    """The line before a suite's table."""
-    return f"<!-- begin table: {suite} -->"
+def begin(name: str) -> str:
+    """The line before a table."""
+    return f"<!-- begin table: {name} -->"
 
 
 def written(text: str, root: Path) -> str:
     """``text`` with what is between markers made anew; unchanged where there are none."""
-    for suite, block in BLOCKS.items():
-        first = begin(suite)
-        if first not in text or not (found := records.load_all(suite, root)):
+    for name, block in BLOCKS.items():
+        first = begin(name)
+        if first not in text or not (table := block(root)):
             continue
         before, _, rest = text.partition(f"{first}\n")
-        text = f"{before}{first}\n{block(found)}\n{END}{rest.partition(END)[2]}"
+        text = f"{before}{first}\n{table}\n{END}{rest.partition(END)[2]}"
     return text
 
 

@@ -29,7 +29,9 @@ def _cross_dataset() -> Suite:
                 rows.append(replace(base, variant={"query_statistics": "train"}, quick=False))
             rows.append(replace(base, variant={"panel_genes": "kept"}, quick=False))
         if train != test and (model, representation) in ADAPTED:
-            rows.append(replace(base, variant={"adaptation": "matched"}, quick=model == OURS))
+            rows.append(
+                replace(base, variant={"adaptation": "matched"}, quick=quick and model == OURS)
+            )
         if (model, representation) == (OURS, "X_diffmap"):
             rows.append(replace(base, variant={"basis": "own"}))
     return Suite(

@@ -1,0 +1,58 @@
+"""Parts of the card that records alone can write: where the lead loses, and what all of it cost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from benchmarks import lead, records
+from benchmarks.markdown import gap_words, short, table_row, variant_words
+from benchmarks.suites import suites
+
+HOUR = 3600.0
+STEPS = ("features_s", "fit_s", "judge_s", "annotate_s", "again_s", "run_s")  # none holds another
+OF_ITS_OWN = {"lineage": "make lineage", "annotation": "make annotation"}
+
+
+def losses(root: Path) -> str:
+    """Rows that the leads of suites are not above, interval and all; empty without a lead."""
+    return "\n".join(line for name in suites.names() for line in _losses(name, root))
+
+
+def _losses(suite: str, root: Path) -> Iterator[str]:
+    asked, found = suites.get(suite).lead, records.load_all(suite, root)
+    if asked is None or not found:
+        return
+    table = lead.against_all(found, asked)
+    first = table[table["metric"] == asked.metrics[0]]
+    if first.empty:
+        return
+    behind = first[first["difference_low"] <= 0].sort_values(["task", "test", "difference"])
+    words = variant_words(str(first["variant"].iloc[0]))
+    above = f"is by {asked.metrics[0]} above {len(first) - len(behind)} of {len(first)} other rows"
+    yield f"`{suite}`: {asked.model} {asked.representation}, {words}, {above}. It is not above:"
+    yield ""
+    yield table_row("data", "model", "features", "variant", "difference", "seeds")
+    yield table_row(*["---"] * 4, "---:", "---:")
+    for _, row in behind.iterrows():
+        yield table_row(
+            f"{short(row['train'])} → {short(row['test'])}", row["other_model"],
+            row["other_representation"], variant_words(row["other_variant"]), gap_words(row),
+            row["seeds"],
+        )  # fmt: skip
+    yield ""
+
+
+def compute(root: Path) -> str:
+    """A row a suite: records, hours of the processes that made them, and the command."""
+    lines = [
+        table_row("suite", "records", "hours", "again by"),
+        table_row("---", *["---:"] * 2, "---"),
+    ]
+    for name in suites.names():
+        found = records.load_all(name, root)
+        spent = sum(v for one in found for step, v in one.timings.items() if step in STEPS) / HOUR
+        again = OF_ITS_OWN.get(name, f"python -m benchmarks run {name} --again")
+        if found:
+            lines.append(table_row(name, len(found), f"{spent:.1f}", f"`{again}`"))
+    return "\n".join(lines)
