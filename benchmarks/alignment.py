@@ -12,9 +12,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from benchmarks import baselines, datasets
+from benchmarks import baselines, datasets, matchers
 from benchmarks.controls import Beside, controls
 from benchmarks.judge import judge
+from benchmarks.lessons import matched
 from benchmarks.plans import Plan, factors_in, resolve
 from benchmarks.records import MetricValue
 from benchmarks.setting import Setting, config_of, setting_of
@@ -62,10 +63,13 @@ class AlignmentTask:
         """Fit and judge one row; raises ``LeakError`` when a test cell was in a fit."""
         setting, started = setting_of(row), time.perf_counter()
         test = self.cells.test_pairs(row.representation, setting)
-        prepared = time.perf_counter()
+        prepared, facts = time.perf_counter(), dict[str, str]()
         if row.model in models.names():
             model = self.trained(row, setting).model
             sim = lambda rows: similarity(model, test.cell_nd[rows], test.marker_nm[rows])  # noqa: E731
+        elif row.model in matchers.names():
+            matcher = matched(self.cells, row, setting)
+            sim, facts = matcher.similarity, dict(matcher.facts())
         else:
             baseline = self._baseline(row, setting)
             sim = lambda rows: baseline.similarity(test.cell_nd[rows], test.marker_nm[rows])  # noqa: E731
@@ -82,7 +86,7 @@ class AlignmentTask:
         lost = self.cells.unreached.get((row.representation, setting))
         return Outcome(
             metrics=metrics,
-            facts={} if lost is None else {"unreached": str(lost)},
+            facts=facts if lost is None else {"unreached": str(lost)},
             timings={
                 "features_s": prepared - started,
                 "fit_s": fitted - prepared,
