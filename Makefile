@@ -7,12 +7,13 @@ OUT ?= runs/benchmark
 
 PEERS := .venv-peers
 SCIMILARITY := .venv-scimilarity
+MATCHERS := .venv-matchers
 SUITES := cross_dataset k562 representations validation quality query best hard_negatives
 
 # Tests run in processes side by side: threads of products this small would wait for one another.
 ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 
-.PHONY: help benchmark full test check fast tables setup clean peers scimilarity lineage ablation annotation
+.PHONY: help benchmark full test check fast tables setup clean peers scimilarity matchers lineage ablation annotation
 PROCESSES ?= 2
 .DELETE_ON_ERROR:
 
@@ -24,6 +25,7 @@ help:
 	@echo "make annotation  the suite annotation with CellTypist and scANVI: trains three small source models first"
 	@echo "make lineage     the suite lineage with CellRank and Palantir, in an environment of its own"
 	@echo "make scimilarity encoder, decoder and alignment beside the scimilarity package, in an environment of its own"
+	@echo "make matchers    the suite cross_dataset with MaxFuse, GLUE and MatchCLOT, in an environment of its own"
 	@echo "make tables      tables and figures from the committed records"
 
 # Reused while the pins and the project file are unchanged.
@@ -53,6 +55,15 @@ $(SCIMILARITY)/.ready: pyproject.toml constraints.txt
 
 scimilarity: $(SCIMILARITY)/.ready
 	$(SCIMILARITY)/bin/python -m pytest tests/scimilarity/test_peer.py -W "ignore:anndata will no longer support zarr v2:DeprecationWarning"
+
+# They bring much that is their own, and change no pin.
+$(MATCHERS)/.ready: pyproject.toml constraints.txt constraints-matchers.txt
+	$(PYTHON) -m venv $(MATCHERS)
+	$(MATCHERS)/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --constraint constraints-matchers.txt --editable ".[dev,scvi,matchers]"
+	@touch $@
+
+matchers: $(MATCHERS)/.ready
+	$(MATCHERS)/bin/python -m benchmarks run cross_dataset --profile full
 
 lineage: $(PEERS)/.ready
 	$(PEERS)/bin/python -m benchmarks run lineage --profile full
@@ -86,4 +97,4 @@ tables: $(STAMP)
 	$(BIN)/python -m benchmarks tables
 
 clean:
-	rm -rf $(VENV) $(PEERS) $(SCIMILARITY) runs .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(PEERS) $(SCIMILARITY) $(MATCHERS) runs .pytest_cache .mypy_cache .ruff_cache

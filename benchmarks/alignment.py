@@ -12,11 +12,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from benchmarks import baselines, datasets
+from benchmarks import baselines, datasets, matchers
 from benchmarks.adaptation import adapted
 from benchmarks.baselines.base import Cosines, cosine
 from benchmarks.controls import Beside, controls
 from benchmarks.judge import judge
+from benchmarks.lessons import matched
 from benchmarks.plans import Plan, factors_in, resolve
 from benchmarks.records import MetricValue
 from benchmarks.setting import Setting, config_of, setting_of
@@ -65,7 +66,8 @@ class AlignmentTask:
         setting, started = setting_of(row), time.perf_counter()
         test = self.cells.test_pairs(row.representation, setting)
         prepared = time.perf_counter()
-        sim = self._similarity(row, setting, test)
+        matcher = matched(self.cells, row, setting) if row.model in matchers.names() else None
+        sim = matcher.similarity if matcher else self._similarity(row, setting, test)
         fitted = time.perf_counter()
         metrics: dict[str, MetricValue] = judge(
             sim,
@@ -76,10 +78,11 @@ class AlignmentTask:
             donors_n=self.cells.donors(),
         )
         ended = time.perf_counter()
+        facts = dict(matcher.facts()) if matcher else {}
         lost = self.cells.unreached.get((row.representation, setting))
         return Outcome(
             metrics=metrics,
-            facts={} if lost is None else {"unreached": str(lost)},
+            facts=facts if lost is None else {**facts, "unreached": str(lost)},
             timings={
                 "features_s": prepared - started,
                 "fit_s": fitted - prepared,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, cast
 
-from benchmarks import adaptation, baselines
+from benchmarks import adaptation, baselines, matchers
 from benchmarks.factors import factors
 from benchmarks.method import method
 from benchmarks.plans import as_run, factors_in, resolve
@@ -84,6 +84,8 @@ def config_of(row: Row, view: str, budget: Mapping[str, Any] | None = None) -> d
     }  # fmt: skip
     if row.model in baselines.names():
         config["baseline"] = baselines.settings(row.model)
+    if row.model in matchers.names():
+        config["matcher"] = matchers.create(row.model).settings()
     if row.representation != "none":
         blocks, made = blocks_of(setting_of(row)), None
         if "+" in setting.get("blocks", ""):  # named: their own settings decide, not the defaults'

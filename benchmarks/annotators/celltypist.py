@@ -15,8 +15,9 @@ import pandas as pd
 from anndata import AnnData
 
 from benchmarks.annotators._celltypist import library
-from benchmarks.annotators._packages import tell_missing, version_of
+from benchmarks.annotators._packages import tell_missing
 from benchmarks.annotators.base import Answer, Lesson, Told, annotators
+from benchmarks.packages import version_of
 from clip_align.scimilarity.probe import macro_f1
 from representations.errors import InputError
 from representations.preprocess import counts, log_normalise

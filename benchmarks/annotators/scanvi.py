@@ -13,8 +13,9 @@ import pandas as pd
 import scipy.sparse as sp
 from anndata import AnnData
 
-from benchmarks.annotators._packages import tell_missing, version_of
+from benchmarks.annotators._packages import tell_missing
 from benchmarks.annotators.base import Answer, Lesson, Told, annotators
+from benchmarks.packages import version_of
 from benchmarks.peers.base import quietly
 from representations.coverage import min_gene_share
 from representations.errors import InputError
