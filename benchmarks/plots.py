@@ -19,7 +19,7 @@ from benchmarks.dot_panel import BASELINE, CHANCE, COLOURS, FAINT, INK, dot_pane
 from benchmarks.dot_panel import note as note_at
 from representations.io import atomic_path
 
-TASKS = {"align_adt": "antibodies", "align_rna": "RNA of the panel"}
+TASKS = {"align_adt": "antibodies", "align_rna": "panel RNA"}
 STYLE = {"font.family": "DejaVu Sans", "font.size": 10, "axes.edgecolor": FAINT}
 
 
