@@ -30,8 +30,11 @@ def _losses(suite: str, root: Path) -> Iterator[str]:
     behind = first[first["difference_low"] <= 0].sort_values(["task", "test", "difference"])
     words = variant_words(str(first["variant"].iloc[0]))
     above = f"is by {asked.metrics[0]} above {len(first) - len(behind)} of {len(first)} other rows"
-    yield f"`{suite}`: {asked.model} {asked.representation}, {words}, {above}. It is not above:"
+    behind_too = ". It is not above:" if len(behind) else "."
+    yield f"`{suite}`: {asked.model} {asked.representation}, {words}, {above}{behind_too}"
     yield ""
+    if behind.empty:
+        return
     yield table_row("data", "model", "features", "variant", "difference", "seeds")
     yield table_row(*["---"] * 4, "---:", "---:")
     for _, row in behind.iterrows():
