@@ -25,7 +25,7 @@ help:
 	@echo "make annotation  the suite annotation with CellTypist and scANVI: trains three small source models first"
 	@echo "make lineage     the suite lineage with CellRank and Palantir, in an environment of its own"
 	@echo "make scimilarity encoder, decoder and alignment beside the scimilarity package, in an environment of its own"
-	@echo "make matchers    the suite cross_dataset with MaxFuse, GLUE and MatchCLOT, in an environment of its own"
+	@echo "make matchers    an environment for MaxFuse, GLUE and MatchCLOT (benchmarks/matchers); no suite has rows of them yet"
 	@echo "make tables      tables and figures from the committed records"
 
 # Reused while the pins and the project file are unchanged.
@@ -63,7 +63,6 @@ $(MATCHERS)/.ready: pyproject.toml constraints.txt constraints-matchers.txt
 	@touch $@
 
 matchers: $(MATCHERS)/.ready
-	$(MATCHERS)/bin/python -m benchmarks run cross_dataset --profile full
 
 lineage: $(PEERS)/.ready
 	$(PEERS)/bin/python -m benchmarks run lineage --profile full

@@ -58,19 +58,17 @@ def adapted(
     if cells.train_name == cells.test_name:
         raise InputError("adaptation=matched: is for a query of another data set")
     own_nd, known_nd = cells.own_features(panel_genes)
-    if isinstance(model, Cosines):
-        baseline, source = model, None
-        start = lambda shown_nm: baseline.sides(test.cell_nd, shown_nm)  # noqa: E731
-    else:
-        teacher, source = model.model, cells.pairs_without_features("train")
-        source = replace(source, cell_nd=known_nd)
-        start = lambda shown_nm: (  # noqa: E731
-            teacher.embed_cells(test.cell_nd), teacher.embed_markers(shown_nm)
-        )  # fmt: skip
-    config = config_for(cells.seed)
+    student = isinstance(model, Trained)
+    source = replace(cells.pairs_without_features("train"), cell_nd=known_nd) if student else None
+
+    def start(shown_nm: np.ndarray) -> Sides:
+        if isinstance(model, Cosines):
+            return model.sides(test.cell_nd, shown_nm)
+        return model.model.embed_cells(test.cell_nd), model.model.embed_markers(shown_nm)
+
     return learnt(
-        start, own_nd, test.marker_nm, config,
-        seed=cells.seed, student=source is not None, source=source,
+        start, own_nd, test.marker_nm, config_for(cells.seed),
+        seed=cells.seed, student=student, source=source,
     )  # fmt: skip
 
 

@@ -15,7 +15,7 @@ import ot
 from sklearn.linear_model import Ridge
 
 from clip_align.collapse import unit_rows
-from clip_align.pairs import column_mean, column_spread
+from clip_align.pairs import match_moments
 from representations.errors import InputError
 
 LEAST_EPSILON = 0.01
@@ -75,6 +75,4 @@ def linear_round(
 
 def standardised(x_nd: np.ndarray) -> np.ndarray:
     """Columns at mean 0 and deviation 1; constant ones at 0."""
-    spread_d = column_spread(x_nd)
-    scaled_nd = (x_nd - column_mean(x_nd)) / np.where(spread_d > 0, spread_d, np.inf)
-    return np.asarray(scaled_nd, np.float32)
+    return match_moments(x_nd, np.zeros(1), np.ones(1))

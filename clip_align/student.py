@@ -50,6 +50,7 @@ class Student(Trainer):
             return loss, told
         drawn_b = torch.randint(len(self.known_nd), (len(index_b),))
         sides = self.embed(self.known_nd[drawn_b], self.known_nm[drawn_b])
+        # Types and profiles are of the query's rows: a loss that reads them is refused before.
         aligned = self.known.aligned(*sides, self.model.temperature(sides[0]), index_b)
         known = mean_loss(self.loss, aligned, self.config.model.members)
         return loss + self.replay.weight * known, told | {"train/known_loss": known.item()}

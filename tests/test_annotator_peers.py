@@ -17,8 +17,8 @@ from sklearn.multiclass import OneVsRestClassifier
 from benchmarks.annotators import Cells, Lesson, create, names
 from benchmarks.annotators import celltypist as ours
 from benchmarks.annotators._celltypist import FOLDER, OneVersusRest, library
-from benchmarks.tasks import NotRun
 from representations.errors import InputError
+from tests.absent import assert_says_so
 from tests.three_types import cells
 
 TYPES = ("a", "absent", "b", "c")
@@ -132,15 +132,9 @@ def test_a_cell_without_counts_is_no_obstacle(name):
 
 @pytest.mark.parametrize("name", PACKAGES)
 def test_without_its_package_it_says_so(monkeypatch, name):
-    def version(package):
-        raise importlib.metadata.PackageNotFoundError(package)
-
     assert name in names()
-    monkeypatch.setattr(importlib.metadata, "version", version)
-    model = create(name)
-    assert model.settings()  # what names a record needs no package
-    with pytest.raises(NotRun, match=rf"{PACKAGES[name]} is not installed: (make peers|pip)"):
-        model.fit(lesson())
+    said = rf"{PACKAGES[name]} is not installed: (make peers|pip)"
+    assert_says_so(monkeypatch, create(name), lesson(), said)
 
 
 def test_settings_tell_variants_apart_and_strange_options_are_refused():

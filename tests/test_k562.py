@@ -111,6 +111,7 @@ def test_adaptation_starts_from_ridge_and_reads_no_pair(planted, model):
     task = K562Profile(SETS, "norman_effects", 0)
     before = task.run(row("ridge")).metrics["pair_accuracy"].value
     after = task.run(row(model, adaptation="matched")).metrics["pair_accuracy"].value
+    assert after != before  # ridge is near its ceiling on planted cells
     assert after > before - 0.03
     with pytest.raises(InputError, match="adaptation=matched"):
         task.run(row("cca", adaptation="matched"))

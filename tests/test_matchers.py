@@ -23,6 +23,7 @@ from clip_align.markers import clr, log_normalise
 from clip_align.retrieval import pair_scores
 from representations.errors import InputError
 from representations.keys import Obsm
+from tests.absent import assert_says_so
 from tests.test_alignment_task import ANTIBODIES, GENES, TINY, row, tiny, tiny_sets  # noqa: F401
 
 N = 120
@@ -231,15 +232,9 @@ def test_a_lesson_has_the_counts_of_the_genes_that_may_be_shown(tiny_sets, view,
 
 @pytest.mark.parametrize("name", PACKAGES)
 def test_without_its_package_it_says_so(monkeypatch, name):
-    def version(package):
-        raise importlib.metadata.PackageNotFoundError(package)
-
     assert name in names()
-    monkeypatch.setattr(importlib.metadata, "version", version)
-    model = create(name)
-    assert model.settings()  # what names a record needs no package
-    with pytest.raises(NotRun, match=rf"{PACKAGES[name]} is not installed: (make matchers|pip)"):
-        model.fit(lesson(kept=True))
+    said = rf"{PACKAGES[name]} is not installed: (make matchers|pip)"
+    assert_says_so(monkeypatch, create(name), lesson(kept=True), said)
 
 
 @pytest.mark.parametrize("name", LINKED)

@@ -1,7 +1,7 @@
 """Task ``k562_profile``: what an activation does to the panel's genes, by what it does to others.
 
 Learnt from immune cells alone. Adaptation starts from ridge regression whatever the row's model:
-towers that bend saturate on effects, which lie outside of what any immune cell shows.
+contrastive models alone carry less over, as their rows show.
 """
 
 from __future__ import annotations
