@@ -71,7 +71,7 @@ annotation: $(PEERS)/.ready
 	$(PEERS)/bin/python -m benchmarks run annotation --profile full
 
 benchmark: $(STAMP)
-	$(BIN)/python -m benchmarks run cross_dataset --profile quick --out $(OUT)
+	$(BIN)/python -m benchmarks run cross_dataset --profile quick --out $(OUT) --processes $(PROCESSES)
 
 full: $(STAMP)
 	for suite in $(SUITES); do $(BIN)/python -m benchmarks run $$suite --profile full || exit 1; done
