@@ -26,6 +26,22 @@ COLOURS = {
 CONTROL = {"basis": "own"}
 # a share close to one is told apart by its odds; these ticks keep it readable
 SHARES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99)
+FEW_SHARES = (0.01, 0.1, 0.5, 0.9, 0.99)
+WIDE = 7.0  # log odds across which the labels of all would run into one another
+
+
+class Shares(FixedLocator):
+    """Ticks of shares, fewer where the axis, once drawn, is wide: an interval may be all of it."""
+
+    def __init__(self) -> None:
+        super().__init__(SHARES)
+
+    def __call__(self) -> Sequence[float]:
+        """Shares to mark."""
+        shown = (0.0, 1.0) if self.axis is None else self.axis.get_view_interval()
+        low, high = np.clip(shown, 1e-6, 1 - 1e-6)
+        span = np.log(high / (1 - high)) - np.log(low / (1 - low))
+        return FEW_SHARES if span > WIDE else SHARES
 
 
 def dot_panel(
@@ -63,7 +79,7 @@ def dot_panel(
     ax.set_yticks(range(len(rows)), [label_of(row) for _, row in rows.iterrows()], color=INK)
     ax.set_ylim(len(rows) - (slots or len(rows)) - 0.7, len(rows) - 0.3)
     ax.set_xscale("logit")
-    ax.xaxis.set_major_locator(FixedLocator(SHARES))
+    ax.xaxis.set_major_locator(Shares())
     ax.xaxis.set_minor_locator(NullLocator())
     ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
     ax.tick_params(axis="y", length=0)

@@ -3,6 +3,7 @@
 import re
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -239,6 +240,21 @@ def test_check_notices_edits_missing_and_leftover_tables(tmp_path):
     page.write_text(page.read_text().replace("0.947", "0.999"))
     (target / "old.csv").write_text("x\n")
     assert tables.check(source, target) == ["cross_dataset.md", "old.csv"]
+
+
+@pytest.mark.parametrize("everything", [False, True])
+def test_ticks_can_be_read_whatever_an_interval_spans(everything):
+    table = tidy(some_records())
+    table = table[table["metric"] == "pair_accuracy"].reset_index(drop=True)
+    if everything:
+        table.loc[0, ["low", "high"]] = [0.0, 1.0]
+    figure = plots.talk_figure(table)
+    figure.canvas.draw()
+    panel = next(ax for ax in figure.axes if ax.get_visible())
+    boxes = [label.get_window_extent() for label in panel.get_xticklabels()]
+    inside = [box for box in boxes if panel.bbox.x0 <= (box.x0 + box.x1) / 2 <= panel.bbox.x1]
+    assert len(inside) >= 3
+    assert all(one.x1 < other.x0 for one, other in pairwise(inside))
 
 
 def test_no_records_give_no_tables(tmp_path):
