@@ -51,6 +51,13 @@ def own_features(query: AnnData, known: AnnData) -> Sides:
     return own_nd, fitted.transform(known, statistics="own")
 
 
+def embedding(name: str, model: object) -> Trained | Cosines:
+    """The model, if it has embeddings to start from; ``InputError`` otherwise."""
+    if not isinstance(model, Trained | Cosines):
+        raise InputError(f"adaptation=matched: {name} has no embeddings to start from")
+    return model
+
+
 def adapted(
     cells: TaskCells, panel_genes: str, test: PairedCells, model: Trained | Cosines
 ) -> Sides:

@@ -13,8 +13,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from benchmarks import baselines, datasets, matchers
-from benchmarks.adaptation import adapted
-from benchmarks.baselines.base import Cosines, cosine
+from benchmarks.adaptation import adapted, embedding
+from benchmarks.baselines.base import cosine
 from benchmarks.controls import Beside, controls
 from benchmarks.judge import judge
 from benchmarks.lessons import matched
@@ -94,17 +94,20 @@ class AlignmentTask:
         self, row: Row, setting: Setting, test: PairedCells
     ) -> Callable[[np.ndarray], np.ndarray]:
         """Fit a row; what then gives the similarities of rows of the test pairs."""
-        taught = row.model in models.names()
-        model = self.trained(row, setting) if taught else self._baseline(row, setting)
+        model = self._model(row, setting)
         if setting.adaptation == "matched":
-            if not isinstance(model, Trained | Cosines):
-                raise InputError(f"adaptation=matched: {row.model} has no embeddings to start from")
+            start = embedding(row.model, model)
             with one_thread():
-                cell_ne, marker_ne = adapted(self.cells, setting.panel_genes, test, model)
+                cell_ne, marker_ne = adapted(self.cells, setting.panel_genes, test, start)
             return lambda rows: cosine(cell_ne[rows], marker_ne[rows])
         if isinstance(model, Trained):
             return lambda rows: similarity(model.model, test.cell_nd[rows], test.marker_nm[rows])
         return lambda rows: model.similarity(test.cell_nd[rows], test.marker_nm[rows])
+
+    def _model(self, row: Row, setting: Setting) -> Trained | baselines.Matcher:
+        if row.model in models.names():
+            return self.trained(row, setting)
+        return self._baseline(row, setting)
 
     def embeddings(self, row: Row) -> PairedCells:
         """Test pairs of a model's row in its joint space: unit vectors on both sides."""

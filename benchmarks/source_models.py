@@ -44,6 +44,7 @@ ATLAS = ("kang", "pbmc3k", "marrow", "pbmc10k_cite")
 LEAST_CELLS = 5  # of the atlas, that express a gene: what fewer do is noise, and half of all genes
 LEAST_GENES = 1000  # pbmc10k_cite is published with 4,000 genes, brain_gw10 with 2,000
 FOLDER = "sources"
+SOURCE_KEY = "X_source_small"  # features of a row that reads such a model
 UNTYPED = ("CL:2000001", "CL:0000000")  # "mononuclear cell of blood", "cell": no type to be told
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.metrics import pairwise_distances_argmin
 
 from clip_align.gate_phrase import State
 from clip_align.pairs import column_mean, column_spread
@@ -55,6 +56,13 @@ class GateReference:
         place_nt = (profile_nm[:, list(columns)] - low_t) / np.where(gap_t > 0, gap_t, np.inf)
         met_nt = [_met(place_nt[:, i], state) for i, state in enumerate(states)]
         return np.stack(met_nt, axis=1).clip(LEAST, 1.0)
+
+    def nearest(self, profile_nm: np.ndarray) -> np.ndarray:
+        """Number ``(n,)`` of the reference profile nearest to each, in units of their deviation."""
+        scale_m = np.where((spread := self.profile_rm.std(axis=0)) > 0, spread, 1.0)
+        return np.asarray(
+            pairwise_distances_argmin(profile_nm / scale_m, self.profile_rm / scale_m)
+        )
 
     def weights(self, columns: Sequence[int], states: Sequence[State]) -> tuple[np.ndarray, float]:
         """Share of each reference profile ``(r,)`` in the gate, and how far the best meets it.

@@ -19,7 +19,7 @@ from benchmarks.records import MetricValue, metric_value
 from benchmarks.resample import N_REPLICATES, bootstrap_weights
 from benchmarks.shared_types import SHARED
 from benchmarks.source_cells import HELD, KNOWN, STRENGTHS, forgotten, sample
-from benchmarks.source_models import identity, seen_for
+from benchmarks.source_models import SOURCE_KEY, identity, seen_for
 from benchmarks.suites import Row
 from benchmarks.tasks import Outcome, tasks
 from benchmarks.timing import exactly
@@ -33,7 +33,6 @@ PROTOCOL = 2  # 2: shared genes across data sets, longer training, a random head
 # Cells of none of the types that are taught, asked of beside the test cells: data set by row.
 STRANGERS = {("teaseq", "teaseq"): "pollen"}
 ASKED_AGAIN = 2000
-SOURCE_KEY = "X_source_small"
 
 
 @tasks.register("annotate")

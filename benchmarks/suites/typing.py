@@ -1,0 +1,77 @@
+"""Suite ``typing``: coarse types of another data set by prompts, beside those who learnt labels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from benchmarks.suites.base import OURS, Lead, Row, Suite, suites
+
+PAIRS = (
+    ("zero_shot_adt", "teaseq", "teaseq"),
+    ("zero_shot_adt", "teaseq", "pbmc10k_cite"),
+    ("zero_shot_rna", "teaseq", "kang"),
+    ("zero_shot_rna", "teaseq", "pbmc3k"),
+)
+KEPT = {"panel_genes": "kept"}
+MATCHED = {"adaptation": "matched"}
+SOURCE = "X_source_small"
+
+
+def _rows() -> Iterator[Row]:
+    for task, train, test in PAIRS:
+        prompts = Row(
+            task=task, train=train, test=test, representation="X_pca", model=OURS, quick=False
+        )
+        labels = replace(prompts, model="logreg")
+        yield replace(prompts, model="profiles", representation="none")
+        for row in (prompts, labels):
+            yield row
+            yield replace(row, variant=KEPT)
+        for model in ("ridge", "cca"):
+            yield replace(prompts, model=model)
+        if train != test:
+            yield replace(labels, variant={"query_statistics": "train"})
+            yield replace(prompts, variant={"query_statistics": "train"})
+            yield replace(prompts, variant=MATCHED)
+        whole = replace(prompts, variant=KEPT, representation="none")
+        for model in ("majority", "celltypist"):
+            yield replace(whole, model=model)
+        yield replace(whole, model="scanvi", representation="X_scanvi")
+        tuned = replace(whole, representation=SOURCE)
+        yield replace(tuned, model="frozen+logreg")
+        yield replace(tuned, model="lora_ce_triplet", variant=KEPT | {"budget": "tuned"})
+
+
+suites.add(
+    "typing",
+    Suite(
+        name="typing",
+        title="Coarse types by prompts, beside those who learnt labels",
+        rows=tuple(_rows()),
+        lead=Lead(
+            model=OURS,
+            representation="X_pca",
+            variant={},
+            metrics=("accuracy", "balanced_accuracy"),
+        ),
+        base="X_pca",
+        note=(
+            "Cells of the query whose coarse type the training cells have too. A prompt is a set "
+            "of markers, high or low (`benchmarks/prompts.csv`), looked up among profiles of "
+            "training cells; a cell gets the type of the nearest prompt. No label has been seen, "
+            "and a type that the markers cannot name has no prompt: of genes, megakaryocytes; its "
+            "cells count as missed. The phrases were written with `pbmc3k` and `pbmc10k_cite` to "
+            "learn from and TEA-seq as the query, which no row across data sets has. "
+            "`adaptation=matched` looks prompts up among the query's own unlabelled profiles "
+            "(transductive). `profiles` scores prompts on the measured markers of each cell, which "
+            "no other row sees. Panel genes are removed from the cell side unless the variant says "
+            "`kept`. `logreg` learns labels from the same features; its penalty, and CellTypist's "
+            "and the adapters' settings, are those of validation cells where they have any. "
+            "CellTypist, scANVI, the frozen encoder and the adapters read whole cells. The source "
+            "model is small and made here (suite `annotation`); it has not seen either data set. "
+            "Features and markers of a query of another data set are scaled by the query itself "
+            "(transductive) unless the variant says `query_statistics=train`. Protocol 1."
+        ),
+    ),
+)
