@@ -11,6 +11,7 @@ SCREEN = "norman_effects"
 SETS = ("kang+pbmc3k", "kang+marrow+pbmc3k")
 MATCHED = {"adaptation": "matched"}
 SHUFFLED = {"control": "shuffled_pairs"}
+CELLS, DEALT = "norman_cells", {"control": "shuffled_arms"}
 
 
 def _rows() -> Iterator[Row]:
@@ -41,6 +42,15 @@ def _rows() -> Iterator[Row]:
     yield replace(inside, model="ridge")
     for model in ("ridge", "cca", "knn"):
         yield replace(inside, model=model, representation="X_pca")
+    doubles = replace(chance, task="k562_doubles", quick=False)
+    for model in ("chance", "additive", "ridge"):
+        yield replace(doubles, model=model)
+    yield replace(doubles, model=OURS, representation="X_pca", variant=MATCHED)
+    program = replace(chance, task="k562_program", train=CELLS, test=CELLS)
+    for model in ("chance", "programme", "perturbation_mean", "knn", "logreg"):
+        yield replace(program, model=model)
+    for model in ("programme", "logreg"):
+        yield replace(program, model=model, variant=DEALT, quick=False)
 
 
 suites.add(
@@ -63,7 +73,14 @@ suites.add(
             "chosen on means of like marrow cells, before any effect was read. `shuffled_pairs`: "
             "the same from cells whose markers were dealt anew. Inside: the profile task learnt "
             "from effects, 54 held-out activations of one gene; what shares a gene with them, "
-            "pairs too, is not learnt from. Intervals are over activations and seeds: pairs share "
+            "pairs too, is not learnt from. Doubles: the profile task among activations of two "
+            "genes; `additive` adds up what each does by itself, on the panel's genes too. "
+            "Program: single cells of each activation that the screen's authors call erythroid or "
+            "myeloid (`benchmarks/programmes.py`) among the controls, on 23 genes less the "
+            "activated one; `programme` weighs marker genes and learns nothing, the others learn "
+            "from half of the gem groups and are asked of the other; `shuffled_arms` deals the "
+            "arms of a gem group anew. No model of immune cells is asked there: three of the 23 "
+            "genes are of the panel. Intervals are over activations and seeds: pairs share "
             "genes with single ones, so they are the narrower for it. Protocol 1."
         ),
     ),
