@@ -15,6 +15,7 @@ from benchmarks.siblings import AXES
 from benchmarks.suites import Row
 from benchmarks.suites.representations import BLOCKS
 from clip_align.markers import tables_revision
+from clip_align.markers.profile import View
 from clip_align.models import models
 from representations.base import Statistics
 from representations.errors import InputError
@@ -67,7 +68,7 @@ def settings_of(row: Row) -> dict[str, Any]:
     return setting
 
 
-def config_of(row: Row, view: str, budget: Mapping[str, Any] | None = None) -> dict[str, Any]:
+def config_of(row: Row, view: View, budget: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Resolved configuration of a row; its hash tells whether a record is still current.
 
     Code is not in it: a change that moves figures is a new ``PROTOCOL``, or a new ``revision`` of
@@ -96,7 +97,7 @@ def config_of(row: Row, view: str, budget: Mapping[str, Any] | None = None) -> d
         control = resolve(row.model, row.variant, budget).control
         config |= {} if control == "none" else {"control": control}
     if "adaptation" in setting:
-        config["adaptation"] = adaptation.identity()
+        config["adaptation"] = adaptation.identity(view)
     return config
 
 

@@ -16,6 +16,7 @@ from benchmarks.joined import members, revised
 from benchmarks.run import identify
 from benchmarks.setting import Setting
 from benchmarks.suites import Row, suites
+from benchmarks.tasks.k562_doubles import DoublesCells
 from benchmarks.tasks.k562_inside import InsideCells
 from benchmarks.tasks.k562_profile import ADAPT, K562Profile
 from benchmarks.tasks.k562_target import TargetCells
@@ -63,7 +64,7 @@ def planted(monkeypatch):
     """The named data sets with planted content; short trainings."""
     screens = effects()
     monkeypatch.setattr(effect_cells, "_load", {"kang": immune(1), "pbmc3k": immune(2)}.get)
-    for module in ("effect_cells", "tasks.k562_target"):
+    for module in ("effect_cells", "tasks.k562_target", "tasks.k562_doubles"):
         monkeypatch.setattr(f"benchmarks.{module}.screen", lambda name: screens)
     for name in bases.names():
         small = replace(bases.get(name), epochs=3, batch_size=64)
@@ -175,3 +176,16 @@ def test_every_row_is_known_by_its_own_configuration():
     for run in runs:
         by_task.setdefault((run.task, run.train, run.config_hash), []).append(run)
     assert all(len(same) == 1 for same in by_task.values())
+
+
+# activations of two genes
+
+
+def test_pairs_are_asked_whose_genes_are_activated_alone_too(planted) -> None:
+    cells = DoublesCells(SETS, "norman_effects", 0)
+    first, second = (cells.query.obs[column].astype(str) for column in Obs.TARGETS)
+    assert (second != "").all()
+    assert set(first) | set(second) <= set(TARGETS)
+    x_nm = np.asarray(planted[:, list(cells.markers)].X.toarray())
+    expected_m = x_nm[TARGETS.index(first.iloc[3])] + x_nm[TARGETS.index(second.iloc[3])]
+    np.testing.assert_allclose(cells.sums()[3], expected_m, rtol=1e-6)

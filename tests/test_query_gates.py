@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-import pandas as pd
 import pytest
-import scipy.sparse as sp
 from anndata import AnnData
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -24,8 +22,7 @@ from clip_align import config
 from clip_align.config import TrainConfig
 from clip_align.gate_phrase import parse_gate
 from representations.errors import InputError
-
-N, G = 420, 120
+from tests.gated_cells import gated_cells
 
 
 def ranked(scores: np.ndarray, wanted: np.ndarray) -> RankedCells:
@@ -123,23 +120,7 @@ def test_a_label_that_says_less_is_not_judged() -> None:
 @pytest.fixture
 def tiny(monkeypatch: pytest.MonkeyPatch):
     """T, B and monocytes under the name of teaseq, with seven antibodies."""
-    rng = np.random.default_rng(0)
-    names = ("CD3", "CD4", "CD8", "CD19", "CD14", "CD16", "CD45RA")
-    types = ("T.CD4.Naive", "B.Naive", "Mono.CD14")
-    high = {"T.CD4.Naive": (0, 1, 6), "B.Naive": (3, 6), "Mono.CD14": (4,)}
-    kind_n = np.array(types)[rng.integers(3, size=N)]
-    rate_pg = np.random.default_rng(1).lognormal(0, 1, size=(3, G))
-    rate_nm = np.full((N, len(names)), 5.0)
-    for i, kind in enumerate(kind_n):
-        rate_nm[i, list(high[kind])] = 200
-    place_n = [types.index(kind) for kind in kind_n]
-    adata = AnnData(sp.csr_matrix(rng.poisson(rate_pg[place_n]).astype(np.float32)))
-    adata.obs_names = [f"c{i}" for i in range(N)]
-    adata.var_names = [f"G{i}" for i in range(G)]
-    adata.obs["cell_type"] = kind_n
-    adata.obsm["protein"] = pd.DataFrame(
-        rng.poisson(rate_nm), index=adata.obs_names, columns=list(names)
-    )
+    adata = gated_cells()
     monkeypatch.setattr(datasets, "load", lambda name, progress=True: adata)
     task_cells._load.cache_clear()
     yield adata
