@@ -13,7 +13,7 @@ SUITES := cross_dataset k562 representations validation quality query best hard_
 # Tests run in processes side by side: threads of products this small would wait for one another.
 ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 
-.PHONY: help benchmark full test check fast tables setup clean peers scimilarity matchers lineage ablation annotation
+.PHONY: help benchmark full test check fast tables setup clean peers scimilarity matchers lineage ablation annotation typing
 PROCESSES ?= 2
 .DELETE_ON_ERROR:
 
@@ -23,9 +23,10 @@ help:
 	@echo "make full        every row of every suite but lineage, ablation and annotation, five seeds (speed: one), into results/"
 	@echo "make ablation    the suite ablation, five seeds, PROCESSES (2) rows at a time"
 	@echo "make annotation  the suite annotation with CellTypist and scANVI: trains three small source models first"
+	@echo "make typing      the suite typing (types by prompts) with CellTypist and scANVI, in the same environment as annotation"
 	@echo "make lineage     the suite lineage with CellRank and Palantir, in an environment of its own"
 	@echo "make scimilarity encoder, decoder and alignment beside the scimilarity package, in an environment of its own"
-	@echo "make matchers    an environment for MaxFuse, GLUE and MatchCLOT (benchmarks/matchers); no suite has rows of them yet"
+	@echo "make matchers    rows of totalVI, MultiVI, MaxFuse, GLUE and MatchCLOT, in an environment of its own"
 	@echo "make tables      tables and figures from the committed records"
 
 # Reused while the pins and the project file are unchanged.
@@ -63,12 +64,16 @@ $(MATCHERS)/.ready: pyproject.toml constraints.txt constraints-matchers.txt
 	@touch $@
 
 matchers: $(MATCHERS)/.ready
+	$(MATCHERS)/bin/python -m benchmarks run cross_dataset --profile full --only pbmc10k_cite --processes $(PROCESSES)
 
 lineage: $(PEERS)/.ready
 	$(PEERS)/bin/python -m benchmarks run lineage --profile full
 
 annotation: $(PEERS)/.ready
 	$(PEERS)/bin/python -m benchmarks run annotation --profile full
+
+typing: $(PEERS)/.ready
+	$(PEERS)/bin/python -m benchmarks run typing --profile full --processes $(PROCESSES)
 
 benchmark: $(STAMP)
 	$(BIN)/python -m benchmarks run cross_dataset --profile quick --out $(OUT) --processes $(PROCESSES)

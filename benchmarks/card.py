@@ -11,7 +11,9 @@ from benchmarks.suites import suites
 
 HOUR = 3600.0
 STEPS = ("features_s", "fit_s", "judge_s", "annotate_s", "again_s", "run_s")  # none holds another
-OF_ITS_OWN = {"lineage": "make lineage", "annotation": "make annotation"}
+OF_ITS_OWN = {
+    "lineage": "make lineage", "annotation": "make annotation", "typing": "make typing",
+}  # fmt: skip
 
 
 def losses(root: Path) -> str:
@@ -28,7 +30,7 @@ def _losses(suite: str, root: Path) -> Iterator[str]:
     if first.empty:
         return
     behind = first[first["difference_low"] <= 0].sort_values(["task", "test", "difference"])
-    words = variant_words(str(first["variant"].iloc[0]))
+    words = variant_words(str(first["variant"].iloc[0])) or "the base"
     above = f"is by {asked.metrics[0]} above {len(first) - len(behind)} of {len(first)} other rows"
     behind_too = ". It is not above:" if len(behind) else "."
     yield f"`{suite}`: {asked.model} {asked.representation}, {words}, {above}{behind_too}"

@@ -43,7 +43,7 @@ def write_figures(root: Path, folder: Path) -> list[Path]:
             continue
         table = tidy(found)
         # A talk shows one line a method; the variants stay in the table.
-        shown = table[table["variant"].isin(list(headline.SHOWN))]
+        shown = table[table["variant"].isin(list(headline.CELLS.shown))]
         path = folder / f"{suite}_{metric.replace('@', '_at_')}.png"
         written.append(
             plots.save_png(plots.talk_figure(shown, metric=metric, title=title, note=NOTE), path)

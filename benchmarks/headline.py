@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
@@ -11,24 +13,49 @@ from benchmarks.markdown import short
 from benchmarks.tidy import tidy
 
 SUITE = "cross_dataset"
-METRICS = ("pair_accuracy", "recall@10")
-# Variants that are shown, and what they are called.
-SHOWN = {
-    "{}": "",
-    '{"adaptation": "matched"}': ", adapted to the unpaired query",
-    '{"basis": "own"}': ", the query's own basis",
-}
+MATCHED, KEPT = '{"adaptation": "matched"}', '{"panel_genes": "kept"}'
 
 
-def block(suite: str, root: Path, unit: str = "cells") -> str:
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    """Two metrics that a block shows, what it says of them, and variants by what they are called.
+
+    ``unit`` is what a query is.
+    """
+
+    metrics: tuple[str, str] = ("pair_accuracy", "recall@10")
+    words: str = "Pair accuracy (chance 0.5) with its 95 % interval / recall@10"
+    unit: str = "cells"
+    shown: Mapping[str, str] = field(
+        default_factory=lambda: {
+            "{}": "",
+            MATCHED: ", adapted to the unpaired query",
+            KEPT: ", panel genes kept",
+            '{"basis": "own"}': ", the query's own basis",
+        }
+    )
+
+
+CELLS, ACTIVATIONS = Look(), Look(unit="activations")
+TYPES = Look(
+    metrics=("accuracy", "balanced_accuracy"),
+    words="Accuracy with its 95 % interval / balanced accuracy",
+    shown={
+        "{}": "", MATCHED: ", adapted to the unpaired query", KEPT: ", panel genes kept",
+        '{"budget": "tuned", "panel_genes": "kept"}': ", tuned, panel genes kept",
+    },
+)  # fmt: skip
+
+
+def block(suite: str, root: Path, look: Look = CELLS) -> str:
     """The headline of a suite's records, empty where there are none."""
     found = records.load_all(suite, root)
-    return headline(tidy(found), unit) if found else ""
+    return headline(tidy(found), look) if found else ""
 
 
-def headline(table: pd.DataFrame, unit: str = "cells") -> str:
-    """Pair accuracy and recall@10 of every row of the base, a column a task and data sets."""
-    rows = table[table["metric"].isin(METRICS) & table["variant"].isin(SHOWN)]
+def headline(table: pd.DataFrame, look: Look = CELLS) -> str:
+    """Two figures of every row that is shown, a column a task and data sets."""
+    rows = table[table["metric"].isin(look.metrics) & table["variant"].isin(look.shown)]
     sections = list(rows.groupby(["task", "train", "test"], sort=True))
     heads = [
         f"{short(train)} → {short(test)}, {str(task).partition('_')[2]}"
@@ -37,31 +64,30 @@ def headline(table: pd.DataFrame, unit: str = "cells") -> str:
     lines = [f"| | {' | '.join(heads)} |", f"|---|{'---:|' * len(heads)}"]
     keys = rows.groupby(["model", "representation", "variant"])["value"].max()
     for model, representation, variant in keys.sort_values(ascending=False).index:
-        cells = [_cell(part, model, representation, variant) for _, part in sections]
+        cells = [_cell(part, model, representation, variant, look) for _, part in sections]
         features = "" if representation == "none" else f", {representation}"
-        lines.append(f"| {model}{features}{SHOWN[variant]} | {' | '.join(cells)} |")
+        lines.append(f"| {model}{features}{look.shown[variant]} | {' | '.join(cells)} |")
     seeds = sorted({int(value) for value in rows["seeds"]})
     pools = [
-        f"{short(test)} {_span(part['n'])} {unit}, {_span(part['pool'])}"
+        f"{short(test)} {_span(part['n'])} {look.unit}, {_span(part['pool'])}"
         for (_, _, test), part in sections
     ]
     lines += [
         "",
-        "Pair accuracy (chance 0.5) with its 95 % interval / recall@10. Queries and pool: "
-        f"{'; '.join(pools)}. Seeds: {'-'.join(map(str, seeds))}.",
+        f"{look.words}. Queries and pool: {'; '.join(pools)}. Seeds: {'-'.join(map(str, seeds))}.",
     ]
     return "\n".join(lines)
 
 
-def _cell(part: pd.DataFrame, model: str, representation: str, variant: str) -> str:
+def _cell(part: pd.DataFrame, model: str, representation: str, variant: str, look: Look) -> str:
     same = part[
         (part["model"] == model)
         & (part["representation"] == representation)
         & (part["variant"] == variant)
     ].set_index("metric")
-    if len(same) < len(METRICS):
+    if len(same) < len(look.metrics):
         return ""
-    lead, recall = (same.loc[name] for name in METRICS)
+    lead, recall = (same.loc[name] for name in look.metrics)
     return f"{lead['value']:.3f} [{lead['low']:.3f}, {lead['high']:.3f}] / {recall['value']:.3f}"
 
 

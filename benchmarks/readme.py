@@ -20,7 +20,8 @@ def _annotation(root: Path) -> str:
 
 BLOCKS: Mapping[str, Callable[[Path], str]] = {
     headline.SUITE: lambda root: headline.block(headline.SUITE, root),
-    "k562": lambda root: headline.block("k562", root, "activations"),
+    "k562": lambda root: headline.block("k562", root, headline.ACTIVATIONS),
+    "typing": lambda root: headline.block("typing", root, headline.TYPES),
     annotation_table.SUITE: _annotation,
     "losses": card.losses,
     "compute": card.compute,

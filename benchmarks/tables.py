@@ -19,6 +19,7 @@ from benchmarks import (
     lead,
     records,
 )
+from benchmarks.gaps import lines as gap_lines
 from benchmarks.markdown import markdown
 from benchmarks.records import Record
 from benchmarks.suites import suites
@@ -52,6 +53,8 @@ def _files(suite: str, found: Sequence[Record]) -> dict[str, str]:
         files[f"{suite}_versus.csv"] = _csv(ahead)
         sections = ahead.groupby(["task", "train", "test"], sort=True)
         below = {(str(a), str(b), str(c)): list(lead.lines(x)) for (a, b, c), x in sections}
+        if known and known.gaps:
+            below = {key: [*some, "", *gap_lines(table, key)] for key, some in below.items()}
         return {**files, f"{suite}.md": markdown(table, suite, more=below)}
     if gaps is not None:
         files[f"{suite}_versus.csv"] = _csv(gaps)

@@ -1,0 +1,84 @@
+"""What a figure owes to how a question is put, a line a model: four gaps as columns.
+
+The same model asked of cells of its own data set; scales of the training cells instead of the
+query's own; panel genes left on the cell side; adaptation. The last three are paired, as in
+``tidy``; the first is between different cells, its interval that of two independent means.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from math import hypot
+
+import pandas as pd
+
+from benchmarks.markdown import interval, table_row
+
+METRIC = "pair_accuracy"
+BASE = "{}"
+INDUCTIVE = json.dumps({"query_statistics": "train"})
+KEPT = json.dumps({"panel_genes": "kept"})
+MATCHED = json.dumps({"adaptation": "matched"})
+HEADS = (
+    "the base", "split at random − data sets", "transductive − inductive", "panel kept − removed",
+    "adapted − base",
+)  # fmt: skip
+Rows = Mapping[tuple[str, ...], pd.Series]
+
+
+def lines(table: pd.DataFrame, section: tuple[str, str, str]) -> Iterator[str]:
+    """Gaps of a section across data sets, of a suite's tidy table; nothing where there is none."""
+    if section[1] == section[2]:
+        return
+    rows = _rows(table)
+    models = sorted({key[3:5] for key in rows if key[:3] == section and key[5] != BASE})
+    shown = [cells for model in models if (cells := _cells(rows, section, model))]
+    if not shown:
+        return
+    yield f"What {METRIC} owes to the question:"
+    yield ""
+    yield table_row("model", "features", *HEADS)
+    yield table_row("---", "---", *["---:"] * len(HEADS))
+    for cells in shown:
+        yield table_row(*cells)
+
+
+def _rows(table: pd.DataFrame) -> Rows:
+    named = ["task", "train", "test", "model", "representation", "variant"]
+    of_metric = table[table["metric"] == METRIC]
+    return {tuple(row[named]): row for _, row in of_metric.iterrows()}
+
+
+def _cells(rows: Rows, section: tuple[str, str, str], model: tuple[str, ...]) -> list[str]:
+    """A line, empty where the base or every gap is missing."""
+    base = rows.get((*section, *model, BASE))
+    if base is None:
+        return []
+    varied = {
+        name: rows.get((*section, *model, name)) for name in (INDUCTIVE, KEPT, MATCHED)
+    }  # fmt: skip
+    inside = rows.get((section[0], section[1], section[1], *model, BASE))
+    gaps = [
+        "" if inside is None else _unpaired(inside, base),
+        _paired(varied[INDUCTIVE], sign=-1), _paired(varied[KEPT]), _paired(varied[MATCHED]),
+    ]  # fmt: skip
+    return [*model, interval(base), *gaps] if any(gaps) else []
+
+
+def _paired(row: pd.Series | None, sign: int = 1) -> str:
+    if row is None or pd.isna(row["difference"]):
+        return ""
+    ends = sorted(sign * row[name] for name in ("difference_low", "difference_high"))
+    return _words(sign * row["difference"], *ends)
+
+
+def _unpaired(inside: pd.Series, across: pd.Series) -> str:
+    gap = inside["value"] - across["value"]
+    below = hypot(inside["value"] - inside["low"], across["high"] - across["value"])
+    above = hypot(inside["high"] - inside["value"], across["value"] - across["low"])
+    return _words(gap, gap - below, gap + above)
+
+
+def _words(value: float, low: float, high: float) -> str:
+    return f"{value:+.3f} [{low:+.3f}, {high:+.3f}]"
