@@ -6,7 +6,7 @@ marker profiles of the query, never which belongs to which: profiles are dealt a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,6 @@ from anndata import AnnData
 from benchmarks.baselines.base import Cosines
 from benchmarks.method import method
 from clip_align.adapt import STUDENT, AdaptConfig, adapt, matched
-from clip_align.markers.profile import View
 from clip_align.pairs import PairedCells
 from clip_align.train import Trained
 from representations.errors import InputError
@@ -31,23 +30,15 @@ OWN_FEATURES = IntegratedConfig(blocks=("pca", "residual", "sqrt"), weights="equ
 Sides = tuple[np.ndarray, np.ndarray]
 
 
-# A dozen antibodies say less of a cell than the panel's genes: what they match is less sure, and
-# known pairs say more. Chosen with TEA-seq as the query, which no row across data sets has.
-CONFIGS: Mapping[View, AdaptConfig] = {
-    "adt": AdaptConfig(epsilon=0.07, source_weight=3.0),
-    "rna": AdaptConfig(),
-}
-
-
-def config_for(view: View, seed: int) -> AdaptConfig:
+def config_for(seed: int) -> AdaptConfig:
     """Adaptation with the seed of a task."""
-    return replace(CONFIGS[view], train=replace(STUDENT, seed=seed))
+    return AdaptConfig(train=replace(STUDENT, seed=seed))
 
 
-def identity(view: View) -> dict[str, Any]:
+def identity() -> dict[str, Any]:
     """What decides an adaptation, for the configuration of a record."""
     features = method("X_integrated", OWN_FEATURES.blocks, config=OWN_FEATURES)
-    return {"features": features, **asdict(CONFIGS[view])}
+    return {"features": features, **asdict(AdaptConfig())}
 
 
 def own_features(query: AnnData, known: AnnData) -> Sides:
@@ -83,7 +74,7 @@ def adapted(
         return model.model.embed_cells(test.cell_nd), model.model.embed_markers(shown_nm)
 
     return learnt(
-        start, own_nd, test.marker_nm, config_for(cells.view, cells.seed),
+        start, own_nd, test.marker_nm, config_for(cells.seed),
         seed=cells.seed, student=student, source=source,
     )  # fmt: skip
 

@@ -26,6 +26,7 @@ class Look:
     metrics: tuple[str, str] = ("pair_accuracy", "recall@10")
     words: str = "Pair accuracy (chance 0.5) with its 95 % interval / recall@10"
     unit: str = "cells"
+    of: str = "Queries and pool"
     shown: Mapping[str, str] = field(
         default_factory=lambda: {
             "{}": "",
@@ -40,6 +41,7 @@ CELLS, ACTIVATIONS = Look(), Look(unit="activations")
 TYPES = Look(
     metrics=("accuracy", "balanced_accuracy"),
     words="Accuracy with its 95 % interval / balanced accuracy",
+    of="Cells and types to choose from",
     shown={
         "{}": "", MATCHED: ", adapted to the unpaired query", KEPT: ", panel genes kept",
         '{"budget": "tuned", "panel_genes": "kept"}': ", tuned, panel genes kept",
@@ -67,14 +69,13 @@ def headline(table: pd.DataFrame, look: Look = CELLS) -> str:
         cells = [_cell(part, model, representation, variant, look) for _, part in sections]
         features = "" if representation == "none" else f", {representation}"
         lines.append(f"| {model}{features}{look.shown[variant]} | {' | '.join(cells)} |")
-    seeds = sorted({int(value) for value in rows["seeds"]})
     pools = [
         f"{short(test)} {_span(part['n'])} {look.unit}, {_span(part['pool'])}"
         for (_, _, test), part in sections
     ]
     lines += [
         "",
-        f"{look.words}. Queries and pool: {'; '.join(pools)}. Seeds: {'-'.join(map(str, seeds))}.",
+        f"{look.words}. {look.of}: {'; '.join(pools)}. Seeds: {_span(rows['seeds'])}.",
     ]
     return "\n".join(lines)
 

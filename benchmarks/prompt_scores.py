@@ -23,7 +23,7 @@ from clip_align.query import Gate
 def by_profiles(
     reference: GateReference, gates: Sequence[Gate], marker_nm: np.ndarray
 ) -> np.ndarray:
-    """How far the measured markers of each cell meet each prompt, ``(n, p)``: a ceiling."""
+    """How far the measured markers of each cell meet each prompt, ``(n, p)``."""
     met = [reference.met(marker_nm, gate.columns, gate.states).mean(axis=1) for gate in gates]
     return np.stack(met, axis=1)
 

@@ -15,7 +15,6 @@ from benchmarks.siblings import AXES
 from benchmarks.suites import Row
 from benchmarks.suites.representations import BLOCKS
 from clip_align.markers import tables_revision
-from clip_align.markers.profile import View
 from clip_align.models import models
 from representations.base import Statistics
 from representations.errors import InputError
@@ -68,7 +67,7 @@ def settings_of(row: Row) -> dict[str, Any]:
     return setting
 
 
-def config_of(row: Row, view: View, budget: Mapping[str, Any] | None = None) -> dict[str, Any]:
+def config_of(row: Row, view: str, budget: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Resolved configuration of a row; its hash tells whether a record is still current.
 
     Code is not in it: a change that moves figures is a new ``PROTOCOL``, or a new ``revision`` of
@@ -97,7 +96,7 @@ def config_of(row: Row, view: View, budget: Mapping[str, Any] | None = None) -> 
         control = resolve(row.model, row.variant, budget).control
         config |= {} if control == "none" else {"control": control}
     if "adaptation" in setting:
-        config["adaptation"] = adaptation.identity(view)
+        config["adaptation"] = adaptation.identity()
     return config
 
 

@@ -40,7 +40,7 @@ def test_each_gap_has_its_sign_and_interval() -> None:
     assert told["panel kept − removed"] == "+0.020 [+0.010, +0.040]"
     assert told["adapted − base"] == "+0.060 [+0.050, +0.080]"
     # of two means: half widths of 0.03 each
-    assert told["split at random − data sets"] == "+0.100 [+0.058, +0.142]"
+    assert told["own data set − another"] == "+0.100 [+0.058, +0.142]"
 
 
 @pytest.mark.parametrize(
@@ -55,8 +55,15 @@ def test_nothing_is_said_without_a_base_and_a_gap(section, rows) -> None:
     assert list(lines(table(*rows), section)) == []
 
 
+def test_a_model_without_a_variant_is_there_too_and_chance_is_not() -> None:
+    found = table(row(ACROSS, BASE, 0.8), row(INSIDE, BASE, 0.9))
+    assert cells(found)["own data set − another"].startswith("+0.100")
+    found["model"] = "chance"
+    assert list(lines(found, ACROSS)) == []
+
+
 def test_a_row_that_has_no_difference_leaves_its_column_empty() -> None:
     told = cells(
         table(row(ACROSS, BASE, 0.8), row(ACROSS, KEPT, 0.9), row(ACROSS, MATCHED, 0.9, 0.1))
     )
-    assert told["panel kept − removed"] == told["split at random − data sets"] == ""
+    assert told["panel kept − removed"] == told["own data set − another"] == ""

@@ -10,17 +10,19 @@ from anndata import AnnData
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks import datasets, task_cells
+from benchmarks import adaptation, datasets, task_cells
 from benchmarks.coarse_lesson import asked, coarse, lesson
 from benchmarks.datasets.vocabulary import table as vocabulary
 from benchmarks.prompt_scores import by_model, by_profiles, by_sides
 from benchmarks.prompts import known_prompts, prompts_for
+from benchmarks.run import identify
 from benchmarks.setting import setting_of
 from benchmarks.siblings import OTHER
 from benchmarks.suites import suites
-from benchmarks.tasks import tasks
+from benchmarks.suites.typing import MATCHED
 from benchmarks.tasks.zero_shot import ZeroShotAdt
 from clip_align import config
+from clip_align.adapt import STUDENT, AdaptConfig
 from clip_align.config import TrainConfig
 from clip_align.gating import GateReference
 from clip_align.pairs import PairedCells
@@ -163,6 +165,38 @@ def test_who_learns_labels_is_taught_coarse_ones_and_never_a_test_cell(tiny: Ann
     assert len(tiny) == 420
 
 
+def test_adapted_to_another_set_prompts_are_looked_up_among_its_own_profiles(
+    tiny: AnnData, monkeypatch
+) -> None:
+    small = replace(TrainConfig(), epochs=3, batch_size=64)
+    monkeypatch.setitem(config.bases._members, "DiffMapProteinCLIP", small)
+    quick = replace(STUDENT, batch_size=64)
+    monkeypatch.setattr(adaptation, "config_for", lambda _: AdaptConfig(steps=20, train=quick))
+    row = next(
+        row for row in ROWS if row.test == "pbmc10k_cite" and row.variant == MATCHED
+    )  # fmt: skip
+    figures = ZeroShotAdt("teaseq", "pbmc10k_cite", 0)
+    monkeypatch.setattr(
+        "benchmarks.coarse_lesson.coarse", lambda _, labels_n: coarse("teaseq", labels_n)
+    )
+    assert figures.run(row).metrics["accuracy"].n == len(tiny)
+    assert figures.run(row).metrics["accuracy"].value > 0.9
+
+
 def test_rows_differ_in_their_identity() -> None:
-    told = [str(tasks.get(row.task).config(row)) + row.test + row.model for row in ROWS]
-    assert len(set(told)) == len(ROWS)
+    told = {(row.test, identify("typing", row, 0).config_hash) for row in ROWS}
+    assert len(told) == len(ROWS)
+
+
+@pytest.mark.parametrize(
+    ("model", "variant"),
+    [
+        ("logreg", {"adaptation": "matched"}),
+        ("majority", {"query_statistics": "train"}),
+        ("profiles", {"adaptation": "matched"}),
+    ],
+)
+def test_what_a_model_does_not_read_is_refused(model: str, variant: dict[str, str]) -> None:
+    row = replace(ROWS[0], model=model, representation="none", variant=variant)
+    with pytest.raises(InputError, match="does not read it"):
+        ZeroShotAdt.config(row)

@@ -35,6 +35,7 @@ from clip_align.query import Gate
 from clip_align.scimilarity.pretrain import PretrainConfig
 from clip_align.scimilarity.probe import PENALTIES, best_of, logistic_regressions
 from clip_align.train import Trained
+from representations.errors import InputError
 from representations.threads import one_blas_thread, one_thread
 
 PROTOCOL = 1
@@ -49,6 +50,7 @@ class ZeroShot(AlignmentTask):
     @classmethod
     def config(cls, row: Row) -> dict[str, Any]:
         """Configuration of an alignment row, prompts, and settings of who learns labels."""
+        _check(row)
         prompts = [[p.type, p.phrase] for p in known_prompts() if p.view == cls.view]
         config = super().config(_shared(row)) | {
             "typing": PROTOCOL, "prompts": prompts, "references": REFERENCES, "softness": SOFTNESS,
@@ -144,6 +146,16 @@ class ZeroShotRna(ZeroShot):
     """Coarse types by prompts in genes of the panel, no label seen."""
 
     view = "rna"
+
+
+def _check(row: Row) -> None:
+    """Refuse what a row's model would not read; raises ``InputError``."""
+    unread = {
+        **dict.fromkeys((LABELS, PROFILES), ("adaptation",)),
+        **dict.fromkeys(annotators.names(), ("adaptation", "query_statistics")),
+    }.get(row.model, ())
+    if named := [name for name in unread if name in row.variant]:
+        raise InputError(f"variant {named[0]}: {row.model} does not read it; leave it out")
 
 
 def _shared(row: Row) -> Row:
