@@ -60,7 +60,7 @@ def headline(table: pd.DataFrame, look: Look = CELLS) -> str:
     rows = table[table["metric"].isin(look.metrics) & table["variant"].isin(look.shown)]
     sections = list(rows.groupby(["task", "train", "test"], sort=True))
     heads = [
-        f"{short(train)} → {short(test)}, {str(task).partition('_')[2]}"
+        f"{short(train)} → {short(test)}, {str(task).rpartition('_')[2]}"
         for (task, train, test), _ in sections
     ]
     lines = [f"| | {' | '.join(heads)} |", f"|---|{'---:|' * len(heads)}"]
