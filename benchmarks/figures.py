@@ -42,9 +42,9 @@ def write_figures(root: Path, folder: Path) -> list[Path]:
         if not found:
             continue
         table = tidy(found)
-        # A talk shows one line a method; the variants stay in the table.
+        # A talk shows one line a method; variants, and what has fewer seeds, stay in the table.
         few = [name for name in headline.CELLS.shown if name != headline.KEPT]
-        shown = table[table["variant"].isin(few)]
+        shown = table[table["variant"].isin(few) & (table["seeds"] == table["seeds"].max())]
         path = folder / f"{suite}_{metric.replace('@', '_at_')}.png"
         written.append(
             plots.save_png(plots.talk_figure(shown, metric=metric, title=title, note=NOTE), path)
