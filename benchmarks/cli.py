@@ -78,6 +78,8 @@ def run(
         datasets.get(name)
     offered = grid.select(profile)
     rows = [row for row in offered if not only or row.test in only]
+    if not offered:
+        raise InputError(f"--profile {profile}: {suite} has no such rows; give --profile full")
     if not rows:
         known = ", ".join(sorted({row.test for row in offered}))
         raise InputError(f"--only {' '.join(only)}: {suite} ({profile}) is tested on {known}")

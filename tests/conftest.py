@@ -17,8 +17,10 @@ import pytest
 from anndata import AnnData
 from hypothesis import settings
 
+from benchmarks import datasets, task_cells
 from benchmarks.datasets import SourceUnavailable, load
 from benchmarks.datasets.cache import VARIABLE, user_folder
+from tests.gated_cells import gated_cells
 
 # Helpers that assert: said before a test module imports them.
 pytest.register_assert_rewrite(
@@ -130,3 +132,13 @@ def norman_cells() -> AnnData:
 def norman_effects() -> AnnData:
     """Effects of activations, no counts; shared by the session, so copy before changing it."""
     return _real("norman_effects")
+
+
+@pytest.fixture
+def gated(monkeypatch: pytest.MonkeyPatch):
+    """Gated cells under the name of every data set."""
+    adata = gated_cells()
+    monkeypatch.setattr(datasets, "load", lambda name, progress=True: adata)
+    task_cells._load.cache_clear()
+    yield adata
+    task_cells._load.cache_clear()

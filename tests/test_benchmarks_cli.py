@@ -25,6 +25,7 @@ def elsewhere(tmp_path, monkeypatch):
         (["run", "cross_dataset", "--only", "teasec"], "teaseq"),
         (["run", "speed", "--only", "kang"], "is tested on marrow, teaseq"),
         (["run", "cross_dataset", "--profile", "quick", "--only", "kang"], "is tested on pbmc"),
+        (["run", "typing", "--profile", "quick"], "give --profile full"),
         (["run", "speed", "--out", "file"], "file: is a file"),
         (["umap", "--out", "file"], "file: is a file"),
         (["tables", "--out", "absent"], "absent/records: holds no records"),

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
-from benchmarks import datasets, metrics, task_cells
+from benchmarks import metrics
 from benchmarks.datasets.vocabulary import table as vocabulary
 from benchmarks.gates import gates_for, known_gates
 from benchmarks.metrics.gates import RankedCells
@@ -22,7 +22,6 @@ from clip_align import config
 from clip_align.config import TrainConfig
 from clip_align.gate_phrase import parse_gate
 from representations.errors import InputError
-from tests.gated_cells import gated_cells
 
 
 def ranked(scores: np.ndarray, wanted: np.ndarray) -> RankedCells:
@@ -117,25 +116,15 @@ def test_a_label_that_says_less_is_not_judged() -> None:
 # the task
 
 
-@pytest.fixture
-def tiny(monkeypatch: pytest.MonkeyPatch):
-    """T, B and monocytes under the name of teaseq, with seven antibodies."""
-    adata = gated_cells()
-    monkeypatch.setattr(datasets, "load", lambda name, progress=True: adata)
-    task_cells._load.cache_clear()
-    yield adata
-    task_cells._load.cache_clear()
-
-
 ROWS = [row for row in suites.get("query").rows if row.train == row.test]
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda r: f"{r.model} {dict(r.variant)}")
-def test_every_row_ranks_the_test_cells(row, tiny: AnnData, monkeypatch) -> None:
+def test_every_row_ranks_the_test_cells(row, gated: AnnData, monkeypatch) -> None:
     small = replace(TrainConfig(), epochs=3, batch_size=64)
     monkeypatch.setitem(config.bases._members, "DiffMapProteinCLIP", small)
     outcome = QueryGates("teaseq", "teaseq", 0).run(row)
-    test = split(tiny, seed=0).test
+    test = split(gated, seed=0).test
     assert outcome.metrics["auroc"].n == len(test)
     gates = {name.partition("[")[2][:-1] for name in outcome.metrics if "[" in name}
     assert {"T", "B", "CD4 T naive", "mono classical"} <= gates

@@ -10,7 +10,7 @@ from anndata import AnnData
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks import adaptation, datasets, task_cells
+from benchmarks import adaptation
 from benchmarks.coarse_lesson import asked, coarse, lesson
 from benchmarks.datasets.vocabulary import table as vocabulary
 from benchmarks.prompt_scores import by_model, by_profiles, by_sides
@@ -28,7 +28,6 @@ from clip_align.gating import GateReference
 from clip_align.pairs import PairedCells
 from clip_align.query import Gate
 from representations.errors import InputError
-from tests.gated_cells import gated_cells
 
 ROWS = suites.get("typing").rows
 HERE = [
@@ -114,17 +113,8 @@ def test_of_two_sides_a_cell_is_near_the_prompt_that_its_profile_meets() -> None
 # the task
 
 
-@pytest.fixture
-def tiny(monkeypatch: pytest.MonkeyPatch):
-    adata = gated_cells()
-    monkeypatch.setattr(datasets, "load", lambda name, progress=True: adata)
-    task_cells._load.cache_clear()
-    yield adata
-    task_cells._load.cache_clear()
-
-
 @pytest.mark.parametrize("row", HERE, ids=lambda r: f"{r.model} {dict(r.variant)}")
-def test_every_row_names_the_test_cells(row, tiny: AnnData, monkeypatch) -> None:
+def test_every_row_names_the_test_cells(row, gated: AnnData, monkeypatch) -> None:
     small = replace(TrainConfig(), epochs=3, batch_size=64)
     monkeypatch.setitem(config.bases._members, "DiffMapProteinCLIP", small)
     outcome = ZeroShotAdt("teaseq", "teaseq", 0).run(row)
@@ -138,7 +128,7 @@ def test_every_row_names_the_test_cells(row, tiny: AnnData, monkeypatch) -> None
         assert figures["accuracy"].value > 0.9
 
 
-def test_labels_have_no_part_in_prompts(tiny: AnnData, monkeypatch) -> None:
+def test_labels_have_no_part_in_prompts(gated: AnnData, monkeypatch) -> None:
     small = replace(TrainConfig(), epochs=2, batch_size=64)
     monkeypatch.setitem(config.bases._members, "DiffMapProteinCLIP", small)
     row = next(row for row in HERE if row.model == "DiffMapProteinCLIP" and not row.variant)
@@ -146,14 +136,14 @@ def test_labels_have_no_part_in_prompts(tiny: AnnData, monkeypatch) -> None:
     task = ZeroShotAdt("teaseq", "teaseq", 0)
     rows = np.arange(task.cells.query.n_obs)
     before = task._named(row, setting_of(row), rows)[0]
-    kinds = tiny.obs["cell_type"].astype(str)
-    tiny.obs["cell_type"] = np.random.default_rng(0).permutation(kinds)
+    kinds = gated.obs["cell_type"].astype(str)
+    gated.obs["cell_type"] = np.random.default_rng(0).permutation(kinds)
     again = ZeroShotAdt("teaseq", "teaseq", 0)
     again.cells.split = task.cells.split  # cells of a type are dealt by their labels, and only here
     np.testing.assert_array_equal(again._named(row, setting_of(row), rows)[0], before)
 
 
-def test_who_learns_labels_is_taught_coarse_ones_and_never_a_test_cell(tiny: AnnData) -> None:
+def test_who_learns_labels_is_taught_coarse_ones_and_never_a_test_cell(gated: AnnData) -> None:
     cells = ZeroShotAdt("teaseq", "teaseq", 0).cells
     taught = lesson(cells, "kept")
     assert taught.types == ("B", "CD14 mono", "CD4 T", "CD8 T")
@@ -162,11 +152,11 @@ def test_who_learns_labels_is_taught_coarse_ones_and_never_a_test_cell(tiny: Ann
     assert not known & set(cells.query.obs_names[rows])
     labels_n = cells.query.obs["cell_type"].to_numpy()[rows]
     np.testing.assert_array_equal(true_n, coarse("teaseq", labels_n))
-    assert len(tiny) == 420
+    assert len(gated) == 420
 
 
 def test_adapted_to_another_set_prompts_are_looked_up_among_its_own_profiles(
-    tiny: AnnData, monkeypatch
+    gated: AnnData, monkeypatch
 ) -> None:
     small = replace(TrainConfig(), epochs=3, batch_size=64)
     monkeypatch.setitem(config.bases._members, "DiffMapProteinCLIP", small)
@@ -179,7 +169,7 @@ def test_adapted_to_another_set_prompts_are_looked_up_among_its_own_profiles(
     monkeypatch.setattr(
         "benchmarks.coarse_lesson.coarse", lambda _, labels_n: coarse("teaseq", labels_n)
     )
-    assert figures.run(row).metrics["accuracy"].n == len(tiny)
+    assert figures.run(row).metrics["accuracy"].n == len(gated)
     assert figures.run(row).metrics["accuracy"].value > 0.9
 
 
