@@ -17,7 +17,7 @@ import pytest
 from anndata import AnnData
 from hypothesis import settings
 
-from benchmarks import datasets, task_cells
+from benchmarks import datasets
 from benchmarks.datasets import SourceUnavailable, load
 from benchmarks.datasets.cache import VARIABLE, user_folder
 from tests.gated_cells import gated_cells
@@ -137,6 +137,9 @@ def norman_effects() -> AnnData:
 @pytest.fixture
 def gated(monkeypatch: pytest.MonkeyPatch):
     """Gated cells under the name of every data set."""
+    # Not at the top: it asks the registry for names, before the example is installed.
+    from benchmarks import task_cells
+
     adata = gated_cells()
     monkeypatch.setattr(datasets, "load", lambda name, progress=True: adata)
     task_cells._load.cache_clear()
