@@ -38,7 +38,16 @@ def config_for(seed: int) -> AdaptConfig:
 def identity() -> dict[str, Any]:
     """What decides an adaptation, for the configuration of a record."""
     features = method("X_integrated", OWN_FEATURES.blocks, config=OWN_FEATURES)
-    return {"features": features, **asdict(AdaptConfig())}
+    return {"features": features, **identity_of(AdaptConfig())}
+
+
+def identity_of(config: AdaptConfig) -> dict[str, Any]:
+    """Every field, but for a description of markers that is not set: it came after the records."""
+    told = asdict(config)
+    for tower in (told["train"]["model"][side] for side in ("cell", "marker")):
+        if tower["described"] is None:
+            del tower["described"]
+    return told
 
 
 def own_features(query: AnnData, known: AnnData) -> Sides:

@@ -20,6 +20,7 @@ from sklearn.decomposition import PCA
 from benchmarks import datasets
 from benchmarks.joined import members
 from benchmarks.pools import Pools, full_pool
+from benchmarks.set_cells import LIMIT, by_gene, names_of, paired, stacked
 from benchmarks.setting import Setting
 from benchmarks.splits import split
 from benchmarks.task_cells import _load
@@ -27,11 +28,8 @@ from clip_align.markers import load_panel
 from clip_align.matching import standardised
 from clip_align.pairs import PairedCells
 from representations.errors import InputError
-from representations.keys import Obs
-from representations.preprocess import counts, log_normalise
 
 COMPONENTS, OWN_COMPONENTS = 100, 10
-LIMIT = 10.0  # deviations: a gene that one cell in thousands has would be all that counts
 Marker = Literal["panel", "targets"]
 
 
@@ -121,13 +119,13 @@ class EffectCells:
     def _known(self) -> tuple[PairedCells, PairedCells]:
         parts: tuple[list[PairedCells], list[PairedCells]] = ([], [])
         for name, adata in zip(members(self.train_name), self.sets, strict=True):
-            cell_ng, marker_nm = (_by_gene(adata, x) for x in (self.genes.cell, self.genes.marker))
+            cell_ng, marker_nm = (by_gene(adata, x) for x in (self.genes.cell, self.genes.marker))
             cut = split(adata, seed=self.seed)
             for part, rows in zip(parts, (cut.train_index, cut.validation_index), strict=True):
                 ids_n, types_n = names_of(adata[rows])
                 ids_n = np.char.add(f"{name}:", ids_n)
                 part.append(paired(cell_ng[rows], marker_nm[rows], ids_n, types_n))
-        train, validation = (_stacked(part) for part in parts)
+        train, validation = (stacked(part) for part in parts)
         return train, validation
 
     def effects(self, genes: tuple[str, ...], setting: Setting) -> np.ndarray:
@@ -149,25 +147,3 @@ class EffectCells:
         x_ng = self.effects(self.genes.cell, setting)
         n_components = min(OWN_COMPONENTS, *x_ng.shape)
         return np.asarray(PCA(n_components, svd_solver="full").fit_transform(x_ng), np.float32)
-
-
-def names_of(adata: AnnData) -> tuple[np.ndarray, np.ndarray]:
-    """Names and types of rows."""
-    return adata.obs_names.to_numpy().astype(str), adata.obs[Obs.CELL_TYPE].to_numpy().astype(str)
-
-
-def paired(
-    cell_nd: np.ndarray, marker_nm: np.ndarray, ids_n: np.ndarray, types_n: np.ndarray
-) -> PairedCells:
-    """Both sides of rows."""
-    return PairedCells(cell_nd=cell_nd, marker_nm=marker_nm, ids_n=ids_n, types_n=types_n)
-
-
-def _by_gene(adata: AnnData, genes: tuple[str, ...]) -> np.ndarray:
-    x_ng = log_normalise(counts(adata))[:, adata.var_names.get_indexer(list(genes))]
-    return np.asarray(np.clip(standardised(x_ng.toarray()), -LIMIT, LIMIT))
-
-
-def _stacked(parts: list[PairedCells]) -> PairedCells:
-    names = ("cell_nd", "marker_nm", "ids_n", "types_n")
-    return paired(*(np.concatenate([getattr(part, x) for part in parts]) for x in names))

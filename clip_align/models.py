@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from clip_align.cache import NegativeCache
 from clip_align.cache_config import CacheConfig
+from clip_align.encoders.described_set import DescribedSetEncoder
 from clip_align.known import Known
 from clip_align.temperature import temperatures
 from clip_align.towers import Tower, TowerConfig, Towers, embed
@@ -86,6 +87,12 @@ class DiffMapProteinCLIP(nn.Module):
         if config is None or config.negatives == 0:
             return None
         return NegativeCache(known, self.config.out_dim, config)
+
+    def describe_markers(self, description_mc: np.ndarray) -> None:
+        """Tell every marker encoder that reads it what the markers are."""
+        for module in self.marker.modules():
+            if isinstance(module, DescribedSetEncoder):
+                module.describe(torch.from_numpy(np.float32(description_mc)))
 
     def standardise(self, cell_bd: Tensor, marker_bm: Tensor) -> tuple[Tensor, Tensor]:
         """Both inputs in training units, before augmentation."""

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from clip_align.marker_facts import MarkerFacts
 from representations.errors import InputError
 
 UNLABELLED = "unlabelled"
@@ -23,7 +24,8 @@ class PairedCells:
 
     ``types_n`` are labels for reports and prototypes; no plain loss reads them. A cell without a
     label is ``UNLABELLED``. With ``missing``, NaN in ``marker_nm`` is a marker not measured.
-    ``copies_vnd`` are features of ``v`` thinned copies of each cell, for training.
+    ``copies_vnd`` are features of ``v`` thinned copies of each cell, for training. ``facts`` are of
+    the markers, for a marker side of several views or of markers that are described.
     """
 
     cell_nd: np.ndarray
@@ -32,6 +34,7 @@ class PairedCells:
     types_n: np.ndarray
     missing: bool = False
     copies_vnd: np.ndarray | None = None
+    facts: MarkerFacts | None = None
 
     def __post_init__(self) -> None:
         lengths = {len(self.cell_nd), len(self.marker_nm), len(self.ids_n), len(self.types_n)}
@@ -42,6 +45,10 @@ class PairedCells:
             absent = np.isnan(values) if self.missing and name == "marker_nm" else False
             if not (np.isfinite(values) | absent).all():
                 raise InputError(f"{name} holds nan or infinite values")
+        if self.facts is not None and len(self.facts.view_m) != self.marker_nm.shape[1]:
+            raise InputError(
+                f"facts of {len(self.facts.view_m)} markers for {self.marker_nm.shape[1]} columns"
+            )
         if self.copies_vnd is not None and self.copies_vnd.shape[1:] != self.cell_nd.shape:
             raise InputError(
                 f"copies of shape {self.copies_vnd.shape} for cells of {self.cell_nd.shape}"

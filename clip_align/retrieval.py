@@ -50,6 +50,12 @@ class Ranks:
         hits_n: Floats = np.clip(k - self.greater_n, 0, self.ties_n + 1) / (self.ties_n + 1)
         return hits_n
 
+    def take(self, rows: Ints) -> Ranks:
+        """Some of the queries."""
+        return Ranks(
+            greater_n=self.greater_n[rows], ties_n=self.ties_n[rows], pool_n=self.pool_n[rows]
+        )
+
 
 @dataclass(frozen=True, kw_only=True)
 class RetrievalScores:
@@ -81,6 +87,13 @@ class RetrievalScores:
     def recall_n(self, k: int) -> Floats:
         """Recall at ``k``."""
         return (self.cell_to_marker.recall_n(k) + self.marker_to_cell.recall_n(k)) / 2
+
+    def take(self, rows: Ints) -> RetrievalScores:
+        """Some of the cells, as they were scored in their whole pools."""
+        return RetrievalScores(
+            cell_to_marker=self.cell_to_marker.take(rows),
+            marker_to_cell=self.marker_to_cell.take(rows),
+        )
 
 
 def pair_scores(sim_nn: NDArray[np.floating]) -> RetrievalScores:

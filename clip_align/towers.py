@@ -7,6 +7,7 @@ embedding dimensions.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal, cast
 
 import numpy as np
@@ -39,6 +40,8 @@ class TowerConfig:
     """Projection head by name."""
     scaling: Scaling = "column"
     """Each input column to unit variance, or all by one number (keeps their relative scale)."""
+    described: int | None = None
+    """Numbers that describe an input column, for an encoder that reads them; none unless said."""
 
 
 class Standardiser(nn.Module):
@@ -84,7 +87,10 @@ class Projection(nn.Module):
         super().__init__()
         self.widen = nn.Identity() if ancestry_dk is None else HierarchyMeans(ancestry_dk)
         more = 0 if ancestry_dk is None else ancestry_dk.shape[1]
-        self.encoder = encoders.get(config.encoder)(
+        build = encoders.get(config.encoder)
+        if config.described is not None:
+            build = partial(build, described=config.described)  # type: ignore[call-arg]
+        self.encoder = build(
             in_dim + more, width=config.width, depth=config.depth, dropout=config.dropout
         )
         self.head = heads.get(config.head)(cast(int, self.encoder.out_dim), embed_dim)

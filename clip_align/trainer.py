@@ -51,6 +51,10 @@ class Trainer:
         )  # fmt: skip
         self.model.cell.standardise.fit(pairs.cell_nd)
         self.model.marker.standardise.fit(pairs.marker_nm)
+        if config.model.marker.described is not None:
+            if pairs.facts is None:
+                raise InputError("model.marker.described: nothing describes the markers")
+            self.model.describe_markers(pairs.facts.description_mc)
         self.loss = make_loss(config.loss, config.loss_options)
         with torch.no_grad():
             profile_nm = self.model.marker.standardise(self.marker_nm)
@@ -73,7 +77,9 @@ class Trainer:
             pct_start=warmup,
         )
         self.augment = augmentations.get(config.augmentation)
-        self.hide = panel_dropout(config, self.marker_nm)
+        self.hide = panel_dropout(
+            config, self.marker_nm, None if pairs.facts is None else pairs.facts.view_m
+        )
         self.copies_vnd = _copies(pairs, config)
         self.step = 0
 

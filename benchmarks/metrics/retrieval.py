@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,6 +65,14 @@ def retrieve(
         top_nt=np.concatenate(top),
         mix_nt=np.concatenate(mix),
     )
+
+
+def taken(evidence: Retrieval, rows: Ints) -> Retrieval:
+    """The evidence of some of the cells; each was searched for in its whole pool."""
+    return replace(
+        evidence, cells=evidence.cells[rows], scores=evidence.scores.take(rows),
+        codes_n=evidence.codes_n[rows], top_nt=evidence.top_nt[rows], mix_nt=evidence.mix_nt[rows],
+    )  # fmt: skip
 
 
 def population(evidence: Retrieval) -> tuple[int, int | None]:

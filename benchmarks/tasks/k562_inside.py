@@ -11,9 +11,10 @@ from functools import cached_property
 import numpy as np
 from anndata import AnnData
 
-from benchmarks.effect_cells import LIMIT, EffectCells, names_of, paired
+from benchmarks.effect_cells import EffectCells
 from benchmarks.guard import assert_no_leak
 from benchmarks.pools import Pools, full_pool
+from benchmarks.set_cells import LIMIT, names_of, paired
 from benchmarks.setting import Setting
 from benchmarks.tasks import tasks
 from benchmarks.tasks.k562_profile import K562Profile

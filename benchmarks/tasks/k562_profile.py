@@ -7,18 +7,19 @@ contrastive models alone carry less over, as their rows show.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import cached_property
 from typing import Any, ClassVar, cast
 
 import numpy as np
 
 from benchmarks import baselines, datasets
-from benchmarks.adaptation import learnt
+from benchmarks.adaptation import identity_of, learnt
 from benchmarks.alignment import AlignmentTask
 from benchmarks.baselines.base import Cosines, cosine
-from benchmarks.effect_cells import COMPONENTS, LIMIT, OWN_COMPONENTS, EffectCells
+from benchmarks.effect_cells import COMPONENTS, OWN_COMPONENTS, EffectCells
 from benchmarks.joined import members
+from benchmarks.set_cells import LIMIT
 from benchmarks.setting import Setting
 from benchmarks.suites import Row
 from benchmarks.task_cells import TaskCells
@@ -57,7 +58,7 @@ class K562Profile(AlignmentTask):
         if "representation" in config:  # of genes in one unit, not of counts
             config["representation"] = {"components": COMPONENTS}
         if config.pop("adaptation", None):
-            effects |= {"own": OWN_COMPONENTS, "start": START, "adaptation": asdict(ADAPT)}
+            effects |= {"own": OWN_COMPONENTS, "start": START, "adaptation": identity_of(ADAPT)}
         return config | {"effects": effects}
 
     @cached_property

@@ -38,6 +38,10 @@ class SetEncoder(nn.Module):
         self.enter = nn.Sequential(nn.LayerNorm(width), nn.GELU(), nn.Dropout(dropout))
         self.deeper = MlpEncoder(width, width=width, depth=max(depth - 1, 0), dropout=dropout)
 
+    def tokens(self) -> Tensor:
+        """What each feature's value is read with, ``(m, j, w)``."""
+        return self.token_mjw
+
     def forward(self, x_bm: Tensor) -> Tensor:
         """Hidden state of each row; one with nothing measured is that of the empty set."""
         there_bm = ~torch.isnan(x_bm)
@@ -45,7 +49,7 @@ class SetEncoder(nn.Module):
         hinges = [torch.relu(value_bm - knot) for knot in KNOTS]
         read_bmj = torch.stack([torch.ones_like(value_bm), value_bm, *hinges], dim=2)
         read_bmj = read_bmj * there_bm[:, :, None]
-        sum_bw = einsum(read_bmj, self.token_mjw, "b m j, m j w -> b w")
+        sum_bw = einsum(read_bmj, self.tokens(), "b m j, m j w -> b w")
         mean_bw = sum_bw / there_bm.sum(dim=1, keepdim=True).clamp(min=1)
         hidden_bw: Tensor = self.deeper(self.enter(mean_bw))
         return hidden_bw

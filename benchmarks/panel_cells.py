@@ -1,0 +1,110 @@
+"""Training cells of one or several immune sets with both views of their markers, and who asks.
+
+Every set is in its own units, gene by gene and marker by marker (transductive for the set that is
+asked of). The genes of the cell side are those that all immune sets measure, less the panel's and
+those of every antibody, so that one model takes any of the sets.
+
+Shapes: ``n`` cells, ``g`` genes, ``d`` components, ``m`` markers of either view.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache, cached_property
+
+import numpy as np
+from anndata import AnnData
+from sklearn.decomposition import PCA
+
+from benchmarks.coarse_lesson import coarse
+from benchmarks.guard import assert_no_leak
+from benchmarks.joined import members
+from benchmarks.marker_columns import MarkerColumns, measured
+from benchmarks.set_cells import by_gene, names_of, paired, stacked
+from benchmarks.splits import split
+from benchmarks.task_cells import _load
+from clip_align.markers import load_panel, marker_genes
+from clip_align.markers.descriptions import Courses, mean_courses
+from clip_align.pairs import PairedCells
+from representations.preprocess import counts, log_normalise
+
+IMMUNE = ("kang", "marrow", "pbmc10k_cite", "pbmc3k", "teaseq")
+COMPONENTS = 100
+
+
+@cache
+def panel_genes() -> frozenset[str]:
+    """Genes of either view of the marker side, of any set: on no cell side."""
+    bound = {g for name in IMMUNE for g in marker_genes(measured(_load(name), "adt"), "adt")}
+    return frozenset({*load_panel().genes, *bound})
+
+
+@cache
+def cell_genes() -> tuple[str, ...]:
+    """Genes of the cell side, sorted."""
+    shared = set.intersection(*(set(_load(name).var_names) for name in IMMUNE))
+    return tuple(sorted(shared - panel_genes()))
+
+
+class PanelCells:
+    """What all rows of one (training sets, seed) share; ``without`` is a coarse type left out."""
+
+    def __init__(self, train: str, seed: int, without: str = "") -> None:
+        self.names, self.seed, self.without = members(train), seed, without
+        self.sets = tuple(_load(name) for name in self.names)
+        self.columns = MarkerColumns.of(self.sets)
+
+    @cached_property
+    def known(self) -> tuple[PairedCells, PairedCells]:
+        """Training and validation pairs; NaN is a marker that a set does not measure."""
+        parts: tuple[list[PairedCells], list[PairedCells]] = ([], [])
+        for name, adata, rows in zip(self.names, self.sets, self._rows, strict=True):
+            x_nd, profile_nm = self.place(adata), self.columns.profile(adata)
+            ids_n, types_n = names_of(adata)
+            ids_n = np.char.add(f"{name}:", ids_n)
+            for part, i in zip(parts, rows, strict=True):
+                part.append(paired(x_nd[i], profile_nm[i], ids_n[i], types_n[i]))
+        facts = self.columns.facts(self.courses, COMPONENTS)
+        train, validation = (replace(stacked(part), facts=facts) for part in parts)
+        return train, validation
+
+    @cached_property
+    def _rows(self) -> tuple[tuple[np.ndarray, np.ndarray], ...]:
+        """Training and validation rows of each set, cells of the type left out left out."""
+        found = []
+        for name, adata in zip(self.names, self.sets, strict=True):
+            cut = split(adata, seed=self.seed)
+            taught_n = coarse(name, names_of(adata)[1]) != self.without
+            train, held = cut.train_index, cut.validation_index
+            found.append((train[taught_n[train]], held[taught_n[held]]))
+        return tuple(found)
+
+    @cached_property
+    def pca(self) -> PCA:
+        """Components of the training cells, exact."""
+        parts = [
+            by_gene(adata[:, list(cell_genes())], cell_genes())[train]
+            for adata, (train, _) in zip(self.sets, self._rows, strict=True)
+        ]
+        return PCA(COMPONENTS, svd_solver="covariance_eigh").fit(np.concatenate(parts))
+
+    @cached_property
+    def courses(self) -> Courses:
+        """How the genes of the marker side go with the state, in training cells."""
+        parts = []
+        for adata, (train, _) in zip(self.sets, self._rows, strict=True):
+            genes = [gene for gene in adata.var_names if gene in panel_genes()]
+            columns = adata.var_names.get_indexer(genes)
+            log_ng = log_normalise(counts(adata))[train][:, columns].toarray()
+            parts.append((genes, log_ng, self.place(adata)[train]))
+        return mean_courses(parts)
+
+    def place(self, adata: AnnData) -> np.ndarray:
+        """Cells of a set in the components of the training cells, ``(n, d)``."""
+        x_ng = by_gene(adata[:, list(cell_genes())], cell_genes())
+        return np.asarray(self.pca.transform(x_ng), np.float32)
+
+    def check_apart(self, name: str, adata: AnnData) -> None:
+        """Raise ``LeakError`` where a cell that is asked of was one to learn from."""
+        ids_n = np.char.add(f"{name}:", names_of(adata)[0])
+        assert_no_leak(self.known[0].ids_n, ids_n.tolist(), what="the pairs")

@@ -1,0 +1,267 @@
+"""Tasks ``any_panel_adt``, ``any_panel_rna``: one model of both views, asked by any panel.
+
+The marker side of one training holds the antibodies and the panel's genes of all training sets;
+a query shows what it has of one view. What no training set measured enters by its description.
+
+Shapes: ``n`` cells, ``k`` markers that are asked of.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import cached_property, lru_cache
+from typing import Any, ClassVar
+
+import numpy as np
+from anndata import AnnData
+
+from benchmarks import baselines, datasets, metrics
+from benchmarks.baselines.base import cosine
+from benchmarks.coarse_lesson import coarse
+from benchmarks.datasets import SourceUnavailable
+from benchmarks.judge import judge
+from benchmarks.marker_columns import Column, MarkerColumns, measured
+from benchmarks.metrics.retrieval import retrieve, taken
+from benchmarks.panel_cells import COMPONENTS, IMMUNE, PanelCells
+from benchmarks.panel_ridge import PENALTY, PanelRidge
+from benchmarks.pools import seeded_pools
+from benchmarks.records import MetricValue, metric_value
+from benchmarks.resample import N_REPLICATES, bootstrap_weights
+from benchmarks.set_cells import LIMIT, names_of, paired
+from benchmarks.setting import trained_as
+from benchmarks.siblings import OTHER
+from benchmarks.suites import Row
+from benchmarks.tasks import NotRun, Outcome, tasks
+from clip_align.config import TrainConfig, bases
+from clip_align.markers import tables_revision
+from clip_align.markers.profile import View
+from clip_align.models import DiffMapProteinCLIP, ModelConfig, models
+from clip_align.pairs import PairedCells, epoch_steps
+from clip_align.towers import TowerConfig
+from clip_align.train import train
+from clip_align.unknown_markers import with_markers
+from representations.errors import InputError
+from representations.family import Family
+from representations.keys import Obs
+from representations.threads import one_thread
+
+PROTOCOL = 1
+OURS, RIDGE, CHANCE = "DiffMapProteinCLIP", "ridge", "chance"
+PAIR = "pair_accuracy"
+BUDGET: Mapping[str, Any] = {
+    "model": ModelConfig(
+        marker=TowerConfig(encoder="described_set", described=2 * COMPONENTS + 1)
+    ),
+    "batch_size": 256,
+}  # fmt: skip
+STEPS = 1200  # of a training, in whole passes over its cells: sets are of very different sizes
+FIELDS: Mapping[str, tuple[str, ...]] = {
+    "asked": ("known", "unknown"),
+    "descriptions": ("dealt",),
+    "panel": ("own",),
+    "without": (),
+}
+
+
+class AnyPanel:
+    """Rows of one (train, test, seed) share the query; those of one training share the model."""
+
+    view: ClassVar[View]
+
+    def __init__(self, train: str, test: str, seed: int, *, logs: str | None = None) -> None:
+        del logs  # one training serves many rows: none of them would own its events
+        self.train_name, self.test_name, self.seed = train, test, seed
+
+    @classmethod
+    def config(cls, row: Row) -> dict[str, Any]:
+        """Everything that decides a row; gene names are of the immune sets at their revisions."""
+        _check(row)
+        config: dict[str, Any] = {
+            "protocol": PROTOCOL, "view": cls.view, "components": COMPONENTS, "limit": LIMIT,
+            "immune": [datasets.get(name).revision for name in IMMUNE], "model": row.model,
+            "n_replicates": N_REPLICATES, "markers": tables_revision(),
+        }  # fmt: skip
+        if row.model in models.names():
+            config |= {"train": trained_as(row.model, {}, _budget(row)), "steps": STEPS}
+        if row.model == RIDGE:
+            config["penalty"] = PENALTY
+        return config
+
+    @cached_property
+    def query(self) -> tuple[AnnData, PairedCells]:
+        """All cells of the set that is asked of, in the order of their names; no side filled."""
+        adata = ordered(self.test_name)
+        empty_nd = np.zeros((adata.n_obs, 1), dtype=np.float32)
+        return adata, paired(empty_nd, empty_nd, *names_of(adata))
+
+    def run(self, row: Row) -> Outcome:
+        """Train once for all rows of a training, judge; raises ``LeakError``."""
+        started = time.perf_counter()
+        try:
+            similarity, facts = self._similarity(row)
+        except SourceUnavailable as error:
+            raise NotRun(str(error)) from error
+        fitted = time.perf_counter()
+        told = self._judged(similarity)
+        return Outcome(
+            metrics=told, facts=facts,
+            timings={"fit_s": fitted - started, "judge_s": time.perf_counter() - fitted},
+        )  # fmt: skip
+
+    def _similarity(self, row: Row) -> tuple[Callable[[np.ndarray], np.ndarray], dict[str, str]]:
+        """What gives similarities of rows of the query, and how many markers were asked of."""
+        adata, _ = self.query
+        cells = panel_cells(row.train, self.seed, str(row.variant.get("without", "")))
+        cells.check_apart(self.test_name, adata)
+        asked = self._asked(row, cells.columns, measured(adata, self.view))
+        facts = {
+            "markers": str(len(asked)), "markers_known": str(len(cells.columns.known(asked)))
+        }  # fmt: skip
+        x_nd = placed(cells, self.test_name)
+        if row.model == CHANCE:
+            rng = np.random.default_rng(self.seed)
+            drawn = baselines.create(CHANCE).fit(x_nd, x_nd, x_nd, x_nd, rng=rng)
+            return lambda rows: drawn.similarity(x_nd[rows], x_nd[rows]), facts
+        if row.model == RIDGE:
+            cell_nk = ridge(cells).predict(x_nd, asked)
+            profile_nk = MarkerColumns(tuple(asked)).profile(adata)
+            return lambda rows: cosine(cell_nk[rows], profile_nk[rows]), facts
+        with one_thread():
+            cell_ne, marker_ne = self._embedded(row, cells, x_nd, asked)
+        return lambda rows: cosine(cell_ne[rows], marker_ne[rows]), facts
+
+    def _asked(self, row: Row, columns: MarkerColumns, names: tuple[str, ...]) -> list[Column]:
+        """Markers of the query that the row asks by."""
+        every: list[Column] = [(self.view, name) for name in names]
+        known = columns.known(every)
+        which = row.variant.get("asked")
+        if row.variant.get("panel") == "own" or which == "known":
+            return known
+        return [x for x in every if x not in known] if which == "unknown" else every
+
+    def _embedded(
+        self, row: Row, cells: PanelCells, x_nd: np.ndarray, asked: list[Column]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        adata, _ = self.query
+        if row.variant.get("panel") == "own":
+            model = _of_one_panel(cells, tuple(asked))
+            return model.embed_cells(x_nd), model.embed_markers(
+                MarkerColumns(tuple(asked)).profile(adata)
+            )
+        model, columns = one_model(cells), cells.columns.with_new(asked)
+        if new := columns.columns[len(cells.columns.columns) :]:
+            described_kc = MarkerColumns(new).facts(cells.courses, COMPONENTS).description_mc
+            if row.variant.get("descriptions") == "dealt":
+                described_kc = np.random.default_rng(self.seed).permutation(described_kc)
+            model = with_markers(model, described_kc)
+        return model.embed_cells(x_nd), model.embed_markers(columns.profile(adata, asked))
+
+    def _judged(self, similarity: Callable[[np.ndarray], np.ndarray]) -> dict[str, MetricValue]:
+        """Retrieval figures of all cells, and pair accuracy of each coarse type among them."""
+        adata, pairs = self.query
+        pools = seeded_pools(adata.n_obs, seed=self.seed)
+        terms = datasets.get(self.test_name).terms
+        donors_n = adata.obs[Obs.DONOR].to_numpy().astype(str) if Obs.DONOR in adata.obs else None
+        told = judge(
+            similarity, pools, pairs, terms=terms, dataset=self.test_name, donors_n=donors_n
+        )
+        evidence = retrieve(similarity, pools, pairs.types_n.tolist())
+        types_n = coarse(self.test_name, pairs.types_n[evidence.cells])
+        for kind in sorted(set(types_n) - {OTHER}):
+            some = taken(evidence, np.flatnonzero(types_n == kind))
+            weights_bn = bootstrap_weights(
+                pairs.ids_n[some.cells].tolist(), dataset=self.test_name,
+                strata=pairs.types_n[some.cells].tolist(),
+            )  # fmt: skip
+            found = metrics.evaluate("retrieval", some, weights_bn, only=(PAIR,))[PAIR]
+            told[f"{PAIR}[{kind}]"] = metric_value(found, keep_replicates=True)
+        return told
+
+
+@tasks.register("any_panel_adt")
+class AnyPanelAdt(AnyPanel):
+    """Antibodies of the query alone."""
+
+    view = "adt"
+
+
+@tasks.register("any_panel_rna")
+class AnyPanelRna(AnyPanel):
+    """Genes of the panel of the query alone."""
+
+    view = "rna"
+
+
+@lru_cache(maxsize=16)
+def panel_cells(train: str, seed: int, without: str) -> PanelCells:
+    """Training cells, shared by the rows of both tasks."""
+    return PanelCells(train, seed, without)
+
+
+@lru_cache(maxsize=2)
+def ordered(name: str) -> AnnData:
+    """Cells of a set in the order of their names."""
+    adata = datasets.load(name)
+    order = np.argsort(adata.obs_names.to_numpy().astype(str), kind="stable")
+    return adata[order].copy()
+
+
+@lru_cache(maxsize=2)
+def placed(cells: PanelCells, name: str) -> np.ndarray:
+    """Features of those, as a training has them."""
+    return cells.place(ordered(name))
+
+
+@lru_cache(maxsize=16)
+def ridge(cells: PanelCells) -> PanelRidge:
+    """The regression of these cells."""
+    return PanelRidge(cells.known[0], cells.columns)
+
+
+@lru_cache(maxsize=16)
+def one_model(cells: PanelCells) -> DiffMapProteinCLIP:
+    """The model of these cells."""
+    return _trained(*cells.known, BUDGET, cells.seed)
+
+
+def _of_one_panel(cells: PanelCells, asked: tuple[Column, ...]) -> DiffMapProteinCLIP:
+    """A model of nothing but the markers that are asked of, as all training sets have them."""
+    columns = [cells.columns.columns.index(column) for column in asked]
+    known, held = (
+        paired(x.cell_nd, x.marker_nm[:, columns], x.ids_n, x.types_n) for x in cells.known
+    )
+    return _trained(known, held, _own_budget(), cells.seed)
+
+
+def _trained(
+    known: PairedCells, held: PairedCells, budget: Mapping[str, Any], seed: int
+) -> DiffMapProteinCLIP:
+    config: TrainConfig = replace(bases.get(OURS), **budget, seed=seed)
+    epochs = math.ceil(STEPS / epoch_steps(len(known), config.batch_size))
+    return train(known, held, replace(config, epochs=epochs), progress=False).model
+
+
+def _budget(row: Row) -> Mapping[str, Any]:
+    return _own_budget() if row.variant.get("panel") == "own" else BUDGET
+
+
+def _own_budget() -> Mapping[str, Any]:
+    return {"batch_size": BUDGET["batch_size"]}
+
+
+def _check(row: Row) -> None:
+    """Refuse a field or a level that is not one; raises ``InputError``."""
+    known: Family[object] = Family("field of a row of any panel")
+    for name in FIELDS:
+        known.add(name, name)
+    for name, level in row.variant.items():
+        known.get(name)
+        if FIELDS[name] and level not in FIELDS[name]:
+            raise InputError(f"{name}={level}: choose {' or '.join(FIELDS[name])}")
+    if row.model not in (CHANCE, RIDGE, OURS):
+        raise InputError(f"{row.model}: any panel is asked of {CHANCE}, {RIDGE} and {OURS}")
+    if {"descriptions", "panel"} & set(row.variant) and row.model != OURS:
+        raise InputError(f"{row.model} reads no descriptions and trains on no panel")
