@@ -30,7 +30,8 @@ def _losses(suite: str, root: Path) -> Iterator[str]:
     if first.empty:
         return
     behind = first[first["difference_low"] <= 0].sort_values(["task", "test", "difference"])
-    words = variant_words(str(first["variant"].iloc[0])) or "the base"
+    named = [variant_words(name) or "the base" for name in first["variant"].unique().tolist()]
+    words = " or ".join(named)
     above = f"is by {asked.metrics[0]} above {len(first) - len(behind)} of {len(first)} other rows"
     behind_too = ". It is not above:" if len(behind) else "."
     yield f"`{suite}`: {asked.model} {asked.representation}, {words}, {above}{behind_too}"

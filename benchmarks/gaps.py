@@ -16,12 +16,11 @@ from math import hypot
 import pandas as pd
 
 from benchmarks.markdown import interval, table_row
+from benchmarks.suites import base
 
 METRIC = "pair_accuracy"
 BASE, CHANCE = "{}", "chance"
-INDUCTIVE = json.dumps({"query_statistics": "train"})
-KEPT = json.dumps({"panel_genes": "kept"})
-MATCHED = json.dumps({"adaptation": "matched"})
+INDUCTIVE, KEPT, MATCHED = (json.dumps(dict(x)) for x in (base.INDUCTIVE, base.KEPT, base.MATCHED))
 HEADS = (
     "the base", "own data set − another", "transductive − inductive", "panel kept − removed",
     "adapted − base",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,10 +11,11 @@ import pandas as pd
 
 from benchmarks import records
 from benchmarks.markdown import short
+from benchmarks.suites import base
 from benchmarks.tidy import tidy
 
 SUITE = "cross_dataset"
-MATCHED, KEPT = '{"adaptation": "matched"}', '{"panel_genes": "kept"}'
+MATCHED, KEPT = (json.dumps(dict(variant)) for variant in (base.MATCHED, base.KEPT))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 import pandas as pd
 
 from benchmarks import stats
-from benchmarks.grouping import Key, grouped
+from benchmarks.grouping import Key, Runs, grouped
 from benchmarks.markdown import gap_words, p_value, table_row, variant_words
 from benchmarks.records import Record
 from benchmarks.suites import Lead
@@ -27,10 +27,7 @@ def against_all(records: Iterable[Record], lead: Lead) -> pd.DataFrame:
     A difference above 0 is in favour of the lead. ``p_holm`` corrects over the other rows.
     """
     runs, rows = grouped(records), []
-    wanted = (lead.representation, lead.model, json.dumps(dict(lead.variant), sort_keys=True))
-    for key in sorted(runs):
-        if (key.representation, key.model, key.variant) != wanted:
-            continue
+    for key in _leads(runs, lead):
         for other in (one for one in sorted(runs) if one.section == key.section):
             for metric in lead.metrics:
                 gap = gap_between(key, other, runs, metric)
@@ -40,6 +37,20 @@ def against_all(records: Iterable[Record], lead: Lead) -> pd.DataFrame:
     for _, family in table.groupby([*Key._fields[:4], "metric"]):
         table.loc[family.index, "p_holm"] = stats.holm(family["p_normal"].tolist())
     return table
+
+
+def _leads(runs: Runs, lead: Lead) -> Iterator[Key]:
+    """The row of each section that stands for the lead."""
+    asked = [lead.variant] if lead.elsewhere is None else [lead.variant, lead.elsewhere]
+    wanted = [json.dumps(dict(variant), sort_keys=True) for variant in asked]
+    same = {
+        (key.section, key.variant): key
+        for key in sorted(runs)
+        if (key.representation, key.model) == (lead.representation, lead.model)
+    }
+    for section in dict.fromkeys(section for section, _ in same):
+        found = [same[section, name] for name in wanted if (section, name) in same]
+        yield from found[:1]
 
 
 def lines(found: pd.DataFrame) -> Iterator[str]:

@@ -44,7 +44,6 @@ ATLAS = ("kang", "pbmc3k", "marrow", "pbmc10k_cite")
 LEAST_CELLS = 5  # of the atlas, that express a gene: what fewer do is noise, and half of all genes
 LEAST_GENES = 1000  # pbmc10k_cite is published with 4,000 genes, brain_gw10 with 2,000
 FOLDER = "sources"
-SOURCE_KEY = "X_source_small"  # features of a row that reads such a model
 UNTYPED = ("CL:2000001", "CL:0000000")  # "mononuclear cell of blood", "cell": no type to be told
 
 
@@ -63,6 +62,17 @@ def identity(seen: Sequence[str], config: PretrainConfig) -> dict[str, Any]:
         "genes": GENE_ORDER.sha256[:12],
         "training": asdict(config),
     }
+
+
+def provenance(source: SourceModel, *targets: str) -> dict[str, str]:
+    """Which source model rows on these data sets read; it may have seen none of them."""
+    seen = seen_for(*targets)
+    if overlap := set(seen) & set(targets):
+        raise ValueError(f"the source model has seen {', '.join(sorted(overlap))}")
+    return {
+        "source": source.name, "source_digest": source.digest,
+        "source_seen": ", ".join(seen), "source_overlap": "none",
+    }  # fmt: skip
 
 
 def source_model(

@@ -1,5 +1,25 @@
 """Suites as data, one a file: which rows a table has. Running and judging them is elsewhere."""
 
-from benchmarks.suites.base import OURS, SEEDS_FULL, SEEDS_QUICK, Lead, Row, Suite, Versus, suites
+from benchmarks.suites.base import (
+    OURS,
+    SEEDS_FULL,
+    SEEDS_QUICK,
+    SOURCE_KEY,
+    Lead,
+    Row,
+    Suite,
+    Versus,
+    suites,
+)
 
-__all__ = ["OURS", "SEEDS_FULL", "SEEDS_QUICK", "Lead", "Row", "Suite", "Versus", "suites"]
+__all__ = [
+    "OURS",
+    "SEEDS_FULL",
+    "SEEDS_QUICK",
+    "SOURCE_KEY",
+    "Lead",
+    "Row",
+    "Suite",
+    "Versus",
+    "suites",
+]

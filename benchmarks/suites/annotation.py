@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from benchmarks.annotators._arms import ARMS
-from benchmarks.suites.base import Row, Suite, suites
+from benchmarks.suites.base import SOURCE_KEY, Row, Suite, suites
 
-SOURCE = "X_source_small"
 DATA = (
     ("teaseq", "teaseq"), ("kang", "kang"), ("teaseq", "pbmc10k_cite"), ("pollen", "pollen"),
     ("brain_gw10", "brain_gw10"),
@@ -32,7 +31,7 @@ def _rows() -> Iterator[Row]:
             yield plain
             if (train, test) in SHIFTED:
                 yield replace(plain, variant={"query_statistics": "own"})
-        yield from _on_source(replace(base, representation=SOURCE, quick=False))
+        yield from _on_source(replace(base, representation=SOURCE_KEY, quick=False))
         peer = replace(base, quick=False)
         for tuning in ({}, {"tuning": "validation"}):
             yield replace(peer, model="celltypist", variant=tuning)

@@ -10,6 +10,11 @@ from representations.family import Family
 
 SEEDS_FULL, SEEDS_QUICK = 5, 2
 OURS = "DiffMapProteinCLIP"
+SOURCE_KEY = "X_source_small"  # features of a row that reads a source model
+# Variants that several suites have.
+MATCHED: Mapping[str, str | int] = {"adaptation": "matched"}
+KEPT: Mapping[str, str | int] = {"panel_genes": "kept"}
+INDUCTIVE: Mapping[str, str | int] = {"query_statistics": "train"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,11 +45,16 @@ class Versus:
 
 @dataclass(frozen=True, kw_only=True)
 class Lead:
-    """The row that a suite is about: a table adds its paired difference to every other one."""
+    """The row that a suite is about: a table adds its paired difference to every other one.
+
+    ``elsewhere`` is its variant in sections that have no row of ``variant``; none stands for it
+    unless that is said.
+    """
 
     model: str
     representation: str
     variant: Mapping[str, str | int]
+    elsewhere: Mapping[str, str | int] | None = None
     metrics: tuple[str, ...] = ("pair_accuracy", "recall@10")
 
 

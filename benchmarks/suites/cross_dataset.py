@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from itertools import product
 
-from benchmarks.suites.base import OURS, PAIRS, Lead, Row, Suite, suites
+from benchmarks.suites.base import (
+    INDUCTIVE,
+    KEPT,
+    MATCHED,
+    OURS,
+    PAIRS,
+    Lead,
+    Row,
+    Suite,
+    suites,
+)
 from clip_align.models import OPTIMIZED
 
 BASE = (
@@ -21,8 +32,7 @@ INSIDE = (
 VARIED = (("ridge", "X_pca"), (OURS, "X_pca"), (OURS, "X_diffmap"))
 
 
-KEPT: dict[str, str | int] = {"panel_genes": "kept"}
-Peer = tuple[str, dict[str, str | int]]
+Peer = tuple[str, Mapping[str, str | int]]
 PEERS: tuple[Peer, ...] = (
     ("totalvi", {}),
     ("multivi", {}),
@@ -42,11 +52,11 @@ def _cross_dataset() -> Suite:
         rows.append(base)
         if (model, representation) in VARIED:
             if train != test:
-                rows.append(replace(base, variant={"query_statistics": "train"}, quick=False))
-            rows.append(replace(base, variant={"panel_genes": "kept"}, quick=False))
+                rows.append(replace(base, variant=INDUCTIVE, quick=False))
+            rows.append(replace(base, variant=KEPT, quick=False))
         if train != test and (model, representation) in ADAPTED:
             once = (model, test) == (OURS, "pbmc10k_cite")  # minutes a seed
-            rows.append(replace(base, variant={"adaptation": "matched"}, quick=quick and once))
+            rows.append(replace(base, variant=MATCHED, quick=quick and once))
         if (model, representation) == (OURS, "X_diffmap"):
             rows.append(replace(base, variant={"basis": "own"}))
     for peer, variant in PEERS:
@@ -65,7 +75,7 @@ def _cross_dataset() -> Suite:
         name="cross_dataset",
         title="From TEA-seq to other donors, laboratories and panels",
         rows=tuple(rows),
-        lead=Lead(model=OURS, representation="X_pca", variant={"adaptation": "matched"}),
+        lead=Lead(model=OURS, representation="X_pca", variant=MATCHED),
         gaps=True,
         note=(
             "Panel genes are removed from the cell side. Within a data set the pool is the whole "

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from benchmarks.suites.base import OURS, Lead, Row, Suite, suites
+from benchmarks.suites.base import INDUCTIVE, MATCHED, OURS, Lead, Row, Suite, suites
 
 SCREEN = "norman_effects"
 SETS = ("kang+pbmc3k", "kang+marrow+pbmc3k")
-MATCHED = {"adaptation": "matched"}
 SHUFFLED = {"control": "shuffled_pairs"}
 CELLS, DEALT = "norman_cells", {"control": "shuffled_arms"}
 
@@ -25,12 +24,12 @@ def _rows() -> Iterator[Row]:
         for representation in ("none", "X_pca"):
             ridge = replace(chance, model="ridge", representation=representation)
             yield ridge
-            yield replace(ridge, variant={"query_statistics": "train"}, quick=False)
+            yield replace(ridge, variant=INDUCTIVE, quick=False)
         for model in ("cca", "knn", OURS):
             yield replace(ridge, model=model, quick=False)
         for model in ("ridge", OURS):
             yield replace(ridge, model=model, variant=MATCHED)
-        yield replace(ridge, model=OURS, variant=MATCHED | SHUFFLED, quick=False)
+        yield replace(ridge, model=OURS, variant={**MATCHED, **SHUFFLED}, quick=False)
     target = replace(ridge, task="k562_target", quick=False)
     yield replace(target, model="chance", representation="none")
     yield replace(target, representation="none")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks.suites.base import Row, Suite, suites
+from benchmarks.suites.base import SOURCE_KEY, Row, Suite, suites
 
 # (variant, in the quick profile): TEA-seq as it is, part of it, and resampled
 SIZES: tuple[tuple[dict[str, int | str], bool], ...] = (
@@ -30,7 +30,7 @@ CACHE = {
 
 
 ENCODER = {
-    "train": "teaseq", "test": "teaseq", "representation": "X_source_small", "model": "lora_ce",
+    "train": "teaseq", "test": "teaseq", "representation": SOURCE_KEY, "model": "lora_ce",
 }  # fmt: skip
 
 

@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from benchmarks.suites.base import OURS, Lead, Row, Suite, suites
+from benchmarks.suites.base import (
+    INDUCTIVE,
+    KEPT,
+    MATCHED,
+    OURS,
+    SOURCE_KEY,
+    Lead,
+    Row,
+    Suite,
+    suites,
+)
 
 PAIRS = (
     ("zero_shot_adt", "teaseq", "teaseq"),
@@ -13,9 +23,6 @@ PAIRS = (
     ("zero_shot_rna", "teaseq", "kang"),
     ("zero_shot_rna", "teaseq", "pbmc3k"),
 )
-KEPT = {"panel_genes": "kept"}
-MATCHED = {"adaptation": "matched"}
-SOURCE = "X_source_small"
 
 
 def _rows() -> Iterator[Row]:
@@ -31,17 +38,17 @@ def _rows() -> Iterator[Row]:
         for model in ("ridge", "cca"):
             yield replace(prompts, model=model)
         if train != test:
-            yield replace(labels, variant={"query_statistics": "train"})
-            yield replace(prompts, variant={"query_statistics": "train"})
+            yield replace(labels, variant=INDUCTIVE)
+            yield replace(prompts, variant=INDUCTIVE)
             yield replace(prompts, variant=MATCHED)
         whole = replace(prompts, variant=KEPT, representation="none")
         for model in ("majority", "celltypist"):
             yield replace(whole, model=model)
         if test == "pbmc10k_cite":  # six minutes a seed
             yield replace(whole, model="scanvi", representation="X_scanvi")
-        tuned = replace(whole, representation=SOURCE)
+        tuned = replace(whole, representation=SOURCE_KEY)
         yield replace(tuned, model="frozen+logreg")
-        yield replace(tuned, model="lora_ce_triplet", variant=KEPT | {"budget": "tuned"})
+        yield replace(tuned, model="lora_ce_triplet", variant={**KEPT, "budget": "tuned"})
 
 
 suites.add(
@@ -53,7 +60,8 @@ suites.add(
         lead=Lead(
             model=OURS,
             representation="X_pca",
-            variant={},
+            variant=MATCHED,
+            elsewhere={},
             metrics=("accuracy", "balanced_accuracy"),
         ),
         base="X_pca",

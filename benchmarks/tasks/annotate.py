@@ -19,8 +19,8 @@ from benchmarks.records import MetricValue, metric_value
 from benchmarks.resample import N_REPLICATES, bootstrap_weights
 from benchmarks.shared_types import SHARED
 from benchmarks.source_cells import HELD, KNOWN, STRENGTHS, forgotten, sample
-from benchmarks.source_models import SOURCE_KEY, identity, seen_for
-from benchmarks.suites import Row
+from benchmarks.source_models import identity, provenance, seen_for
+from benchmarks.suites import SOURCE_KEY, Row
 from benchmarks.tasks import Outcome, tasks
 from benchmarks.timing import exactly
 from clip_align.scimilarity.conformal import ALPHA
@@ -85,7 +85,7 @@ class Annotate:
         told["validation_macro_f1"] = _chosen_by(held, lesson)
         facts = dict(arm.facts())
         if row.representation == SOURCE_KEY:
-            facts |= self._source(lesson)
+            facts |= provenance(lesson.source(), *self.pair)
         if isinstance(arm, TunedArm):
             told["share_learnt"] = exactly(arm.share_learnt, len(query))
             if _keeps(row):
@@ -98,16 +98,6 @@ class Annotate:
             timings={"fit_s": fitted - started, "annotate_s": answered - fitted,
                      "judge_s": ended - answered},
         )  # fmt: skip
-
-    def _source(self, lesson: Lesson) -> dict[str, str]:
-        """Which source model it is; it may have seen neither of the row's data sets."""
-        source, seen = lesson.source(), seen_for(*self.pair)
-        if overlap := set(seen) & set(self.pair):
-            raise ValueError(f"the source model has seen {', '.join(sorted(overlap))}")
-        return {
-            "source": source.name, "source_digest": source.digest,
-            "source_seen": ", ".join(seen), "source_overlap": "none",
-        }  # fmt: skip
 
     def _gained(self, arm: TunedArm) -> dict[str, MetricValue]:
         """Macro-F1 on the cells that are asked of, along the strength, with the head as trained."""

@@ -26,8 +26,8 @@ from benchmarks.prompts import known_prompts, prompts_for
 from benchmarks.records import metric_value
 from benchmarks.resample import bootstrap_weights
 from benchmarks.setting import Setting, setting_of
-from benchmarks.source_models import SOURCE_KEY, identity, seen_for
-from benchmarks.suites import Row
+from benchmarks.source_models import identity, provenance, seen_for
+from benchmarks.suites import SOURCE_KEY, Row
 from benchmarks.tasks import Outcome, tasks
 from clip_align.gating import REFERENCES, SOFTNESS, GateReference
 from clip_align.pairs import PairedCells
@@ -97,7 +97,10 @@ class ZeroShot(AlignmentTask):
             arm = annotators.create(row.model, _options(row)).fit(taught)
             query = self.cells.shown(self.cells.query, setting.panel_genes)[rows].copy()
             code_n = arm.annotate(query).p_nt.argmax(axis=1)
-            return np.array(taught.types)[code_n], dict(arm.facts())
+            told = dict(arm.facts())
+            if row.representation == SOURCE_KEY:
+                told |= provenance(taught.source(), self.train_name, self.test_name)
+            return np.array(taught.types)[code_n], told
         test = self.cells.test_pairs(row.representation, setting)
         if row.model == LABELS:
             return self._by_labels(row, setting, test.cell_nd[rows])
