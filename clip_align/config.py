@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from clip_align.augment import augmentations
-from clip_align.encoders import takes_missing
+from clip_align.encoders import reads_descriptions, takes_missing
 from clip_align.losses import make_loss
 from clip_align.models import OPTIMIZED, ModelConfig, models
 from clip_align.ranges import BELOW_ONE, POSITIVE, check_ranges
@@ -97,6 +97,8 @@ def check(config: TrainConfig) -> None:
             (f"model.{name}.depth", tower.depth, 0, math.inf),
             (f"model.{name}.dropout", tower.dropout, 0, BELOW_ONE),
         ]
+        if tower.described is not None:
+            ranges.append((f"model.{name}.described", tower.described, 1, math.inf))
     if model.members is not None:
         ranges.append(("model.members", model.members, 1, 64))
     if config.panel_dropout is not None:
@@ -107,6 +109,12 @@ def check(config: TrainConfig) -> None:
             f"panel_dropout={config.panel_dropout}: marker encoder {model.marker.encoder!r} needs "
             "every marker; choose 'set' or leave it out"
         )
+    for tower in (model.cell, model.marker):
+        if tower.described is not None and not reads_descriptions(tower.encoder):
+            raise InputError(
+                f"described={tower.described}: encoder {tower.encoder!r} reads no descriptions; "
+                "choose 'described_set' or leave it out"
+            )
     if model.cache is not None:
         model.cache.check()
     make_loss(config.loss, config.loss_options)

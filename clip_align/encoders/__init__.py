@@ -26,3 +26,12 @@ def takes_missing(name: str) -> bool:
     One that does says so by an attribute ``takes_missing``.
     """
     return bool(getattr(encoders.get(name), "takes_missing", False))
+
+
+def reads_descriptions(name: str) -> bool:
+    """Whether the encoder of that name reads what describes its features.
+
+    One that does says so by an attribute ``reads_descriptions``, and takes their number as
+    ``described``.
+    """
+    return bool(getattr(encoders.get(name), "reads_descriptions", False))

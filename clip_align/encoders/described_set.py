@@ -11,6 +11,8 @@ dimensions of a token.
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from einops import einsum
 from torch import Tensor, nn
@@ -24,6 +26,8 @@ ANONYMOUS = 0.5  # of the features, in a step
 @encoders.register("described_set")
 class DescribedSetEncoder(SetEncoder):
     """:class:`SetEncoder` of features described by ``described`` numbers each."""
+
+    reads_descriptions: ClassVar[bool] = True
 
     def __init__(
         self,
