@@ -19,12 +19,12 @@ from sklearn.decomposition import PCA
 from benchmarks.coarse_lesson import coarse
 from benchmarks.guard import assert_no_leak
 from benchmarks.joined import members
-from benchmarks.marker_columns import MarkerColumns, measured
 from benchmarks.set_cells import by_gene, names_of, paired, stacked
 from benchmarks.splits import split
 from benchmarks.task_cells import _load
 from clip_align.markers import load_panel, marker_genes
 from clip_align.markers.descriptions import Courses, mean_courses
+from clip_align.markers.two_views import MarkerColumns, in_own_units, measured
 from clip_align.pairs import PairedCells
 from representations.preprocess import counts, log_normalise
 
@@ -59,7 +59,7 @@ class PanelCells:
         """Training and validation pairs; NaN is a marker that a set does not measure."""
         parts: tuple[list[PairedCells], list[PairedCells]] = ([], [])
         for name, adata, rows in zip(self.names, self.sets, self._rows, strict=True):
-            x_nd, profile_nm = self.place(adata), self.columns.profile(adata)
+            x_nd, profile_nm = self.place(adata), in_own_units(self.columns.profile(adata))
             ids_n, types_n = names_of(adata)
             ids_n = np.char.add(f"{name}:", ids_n)
             for part, i in zip(parts, rows, strict=True):

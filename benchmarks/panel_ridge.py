@@ -14,8 +14,8 @@ import numpy as np
 from sklearn.linear_model import Ridge
 
 from benchmarks.baselines.base import Scaler
-from benchmarks.marker_columns import Column, MarkerColumns
 from clip_align.markers import marker_genes
+from clip_align.markers.two_views import Column, MarkerColumns
 from clip_align.pairs import PairedCells
 
 PENALTY = 1.0  # on components at deviation 1 another one gives the same cosines

@@ -30,6 +30,7 @@ from representations.io import atomic_write, explained_disk_errors
 PANEL, MODEL, METRICS = "panel.json", "model.safetensors", "metrics.json"
 REPRESENTATION = "representation"
 PROTOTYPES = "type_prototypes"
+COURSES = "gene_courses"
 GATE_LEVELS, GATE_PROFILES = "gate_levels", "gate_profiles"
 
 
@@ -46,12 +47,15 @@ class RunPanel:
     """The marker side of a run: its view, its markers in order, and the types it has seen.
 
     ``nodes`` are those of the hierarchy with the markers under each, where the model reads them.
+    ``described`` are genes whose course is kept, so that markers the run never met may enter by
+    them (:mod:`clip_align.markers.descriptions`).
     """
 
     view: str
     markers: tuple[str, ...]
     types: tuple[str, ...]
     nodes: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    described: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +63,7 @@ class Run:
     """A trained model with its panel; ``prototypes_te`` is one unit vector for each type.
 
     ``gates`` says what a gating phrase means here; a run of an earlier version has none.
+    ``course_gd`` has a row for each gene of ``panel.described``.
     """
 
     config: TrainConfig
@@ -67,6 +72,7 @@ class Run:
     prototypes_te: np.ndarray
     provenance: dict[str, Any]
     gates: GateReference | None = None
+    course_gd: np.ndarray | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,6 +115,8 @@ def save_run(folder: str | Path, run: Run, representation: Saves, metrics: dict[
     if run.gates is not None:
         tensors[GATE_LEVELS] = torch.from_numpy(run.gates.levels_m2)
         tensors[GATE_PROFILES] = torch.from_numpy(run.gates.profile_rm)
+    if run.course_gd is not None:
+        tensors[COURSES] = torch.from_numpy(run.course_gd)
     config = _RunConfig(
         train=run.config,
         cell_dim=run.model.cell_dim,
@@ -149,7 +157,9 @@ def load_run(folder: str | Path) -> Run:
     except (InputError, RuntimeError, MemoryError) as error:
         raise InputError(f"{folder / CONFIG}: {line(error)}") from error
     shape = (len(panel.types), config.train.model.out_dim)
-    prototypes_te, gates = _load_weights(folder / MODEL, model, shape)
+    prototypes_te, gates, course_gd = _load_weights(
+        folder / MODEL, model, shape, len(panel.described)
+    )
     return Run(
         config=config.train,
         model=model,
@@ -157,17 +167,19 @@ def load_run(folder: str | Path) -> Run:
         prototypes_te=prototypes_te,
         provenance=config.provenance,
         gates=gates,
+        course_gd=course_gd,
     )
 
 
 def _load_weights(
-    path: Path, model: DiffMapProteinCLIP, shape: tuple[int, int]
-) -> tuple[np.ndarray, GateReference | None]:
-    """Put the saved weights into ``model``; returns prototypes of ``shape``, what gates mean."""
+    path: Path, model: DiffMapProteinCLIP, shape: tuple[int, int], described: int
+) -> tuple[np.ndarray, GateReference | None, np.ndarray | None]:
+    """Put the saved weights into ``model``; returns prototypes, what gates mean, gene courses."""
     try:
         tensors = load_file(path)
         prototypes_te = np.asarray(tensors.pop(PROTOTYPES).numpy())
         gates = _gates(tensors, model.marker_dim)
+        course_gd = np.asarray(tensors.pop(COURSES).numpy()) if described else None
         model.load_state_dict(tensors)
     except FileNotFoundError as error:
         raise InputError(f"{path}: missing; the run is incomplete, train it again") from error
@@ -177,8 +189,12 @@ def _load_weights(
         ) from error
     if prototypes_te.shape != shape:
         raise InputError(f"{path}: prototypes of shape {prototypes_te.shape}, expected {shape}")
+    if course_gd is not None and course_gd.shape != (described, model.cell_dim):
+        raise InputError(
+            f"{path}: courses of shape {course_gd.shape}, expected {(described, model.cell_dim)}"
+        )
     model.eval()
-    return prototypes_te, gates
+    return prototypes_te, gates, course_gd
 
 
 def _gates(tensors: dict[str, Tensor], marker_dim: int) -> GateReference | None:

@@ -16,7 +16,7 @@ from clip_align.annotate_cli import annotate
 from clip_align.arguments import Data, OutFile, OutFolder, Query, ReportFolder, RunFolder
 from clip_align.config import PLAIN, TrainConfig, bases
 from clip_align.embed import embed_file
-from clip_align.markers.profile import View
+from clip_align.marker_side import RunView
 from clip_align.monitor import MonitorConfig
 from clip_align.monitor_layout import TAB
 from clip_align.query import query_file
@@ -40,7 +40,7 @@ def _train(base: TrainConfig) -> Callable[..., int]:
         *,
         out: OutFolder,
         representation: str = "pca",
-        view: View = "adt",
+        view: RunView = "adt",
         keep_panel_genes: bool = False,
         validation_share: float = 0.15,
         fail_on_collapse: bool = False,
@@ -54,7 +54,8 @@ def _train(base: TrainConfig) -> Callable[..., int]:
             data: Raw counts in X; obsm["protein"], obs["cell_type"], obs["donor"] where known.
             out: Folder of the run.
             representation: Cell features by name, such as pca or diffmap.
-            view: Marker profile: antibodies (adt) or the genes of the panel (rna).
+            view: Marker profile: antibodies (adt), the genes of the panel (rna), or both, for a
+                run that takes any panel.
             keep_panel_genes: Let the cell side read the genes of the markers.
             validation_share: Share of the cells, or of the donors, that chooses the epoch.
             fail_on_collapse: End with exit code 3 where the embeddings are seen to collapse.

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 import pandas as pd
 from anndata import AnnData
 
 from clip_align.checkpoint import REPRESENTATION, Run, load_run
-from clip_align.encoders import takes_missing
-from clip_align.markers import available_markers, marker_profile, protein_remarks
-from clip_align.markers.columns import few
-from clip_align.markers.profile import View
-from clip_align.pairs import match_moments
+from clip_align.markers import protein_remarks
 from clip_align.place_cells import place_cells
+from clip_align.query_markers import with_unknown
 from representations.base import Representation, Statistics
 from representations.errors import InputError
 from representations.h5ad import write_h5ad
@@ -116,38 +112,14 @@ def _embed_markers(
     clean: AnnData, run: Run, statistics: Statistics, remarks: list[str]
 ) -> np.ndarray | None:
     """Marker side of the query, or None with a remark: the cell side does not need it."""
-    view = cast(View, run.panel.view)
-    if view == "adt" and Obsm.PROTEIN not in clean.obsm:
+    measured = Obsm.PROTEIN in clean.obsm
+    if run.panel.view == "adt" and not measured:
         remarks.append(f'no obsm["{Obsm.PROTEIN}"]: no marker embedding')
         return None
     try:
-        remarks += protein_remarks(clean) if view == "adt" else []
-        profile_nm = query_profiles(clean, run, statistics, remarks)
+        remarks += protein_remarks(clean) if run.panel.view != "rna" and measured else []
+        model, profile_nm = with_unknown(clean, run, statistics, remarks)
     except InputError as error:
         remarks.append(f"no marker embedding: {error}")
         return None
-    return run.model.embed_markers(profile_nm)
-
-
-def query_profiles(
-    clean: AnnData, run: Run, statistics: Statistics, remarks: list[str]
-) -> np.ndarray:
-    """Marker profiles ``(n, m)`` of prepared cells over the markers of the run, as it reads them.
-
-    NaN where a marker is not measured and the run takes that; ``InputError`` where it does not.
-    """
-    view = cast(View, run.panel.view)
-    known = set(available_markers(clean, view)) if view == "adt" else set(clean.var_names)
-    there = [marker for marker in run.panel.markers if marker in known]
-    if missing := [marker for marker in run.panel.markers if marker not in known]:
-        lack = f"{len(missing)} of the run's {len(run.panel.markers)} markers are not measured"
-        if not there or not takes_missing(run.config.model.marker.encoder):
-            raise InputError(f"{lack} ({few(missing)})")
-        remarks.append(f"{lack}: left out ({', '.join(missing)})")
-    # CLR over those that are there: what the model met in training, where panels were thinned.
-    profile = marker_profile(clean, view=view, markers=there)
-    profile_nm: np.ndarray = profile.reindex(columns=list(run.panel.markers)).to_numpy()
-    if statistics == "own":
-        scaler = run.model.marker.standardise
-        return match_moments(profile_nm, scaler.mean_d.numpy(), scaler.std_d.numpy())
-    return profile_nm
+    return model.embed_markers(profile_nm)

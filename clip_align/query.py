@@ -20,6 +20,7 @@ from clip_align.checkpoint import REPRESENTATION, Run, load_run
 from clip_align.gate_phrase import GateTerm, State, parse_gate
 from clip_align.gating import GateReference
 from clip_align.markers.profile import View
+from clip_align.markers.two_views import BOTH, MarkerColumns
 from clip_align.models import DiffMapProteinCLIP
 from clip_align.place_cells import place_cells
 from clip_align.ranges import within
@@ -92,7 +93,7 @@ def query(
     """
     if run.gates is None:
         raise InputError("the run is of a version without queries: train it again")
-    gate = Gate.of(phrase, run.panel.markers, cast(View, run.panel.view))
+    gate = _gate(phrase, run)
     query_e, best = gate.embed(run.model, run.gates)
     placed = place_cells(adata, run, representation, statistics=statistics, source=source)
     remarks = [f"gate: {' '.join(map(str, gate.terms))}", *placed.remarks]
@@ -107,6 +108,13 @@ def query(
     if run.panel.types:
         table[Obs.CLIP_CELL_TYPE] = placed.types(run)[0].to_numpy()
     return table, remarks
+
+
+def _gate(phrase: str, run: Run) -> Gate:
+    """Of the antibodies alone, where the run has both views: they are its first columns."""
+    if run.panel.view != BOTH:
+        return Gate.of(phrase, run.panel.markers, cast(View, run.panel.view))
+    return Gate.of(phrase, MarkerColumns.named(run.panel.markers).of_view("adt"), "adt")
 
 
 def query_file(

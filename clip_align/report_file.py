@@ -11,10 +11,11 @@ from anndata import AnnData
 from clip_align.analysis import FILES, Analysis, analyse, type_tree, write
 from clip_align.analysis.whole import MOST_CELLS
 from clip_align.checkpoint import REPRESENTATION, Run, load_run
-from clip_align.embed import embed, query_profiles
+from clip_align.embed import embed
 from clip_align.labels import cell_types, ontology_terms
 from clip_align.markers.hierarchy import load_hierarchy
 from clip_align.pairs import UNLABELLED, PairedCells
+from clip_align.query_markers import query_profiles
 from representations.base import Representation, Statistics
 from representations.errors import InputError, naming
 from representations.keys import Obs, Obsm
@@ -80,7 +81,7 @@ def report(
     clean, _ = prepare(adata, source=source)
     with naming(source):
         _check_labels(clean)
-        if run.panel.view == "adt" and Obsm.PROTEIN not in clean.obsm:
+        if run.panel.view != "rna" and Obsm.PROTEIN not in clean.obsm:
             raise InputError(f'no obsm["{Obsm.PROTEIN}"]: the run aligns cells with antibodies')
         profile_nm = query_profiles(clean, run, statistics, [])
         if np.isnan(profile_nm).any():

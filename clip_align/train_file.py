@@ -16,16 +16,9 @@ from clip_align.gating import GateReference
 from clip_align.holdout import check_share, hold_out_cells
 from clip_align.kinship import kinship
 from clip_align.labels import cell_types, ontology_terms
-from clip_align.markers import (
-    ancestry,
-    available_markers,
-    marker_genes,
-    marker_profile,
-    markers_under,
-    protein_remarks,
-)
+from clip_align.marker_side import MarkerSide, RunView, for_view
+from clip_align.markers import ancestry, protein_remarks
 from clip_align.markers.hierarchy import load_hierarchy
-from clip_align.markers.profile import View
 from clip_align.models import above
 from clip_align.monitor import Monitor, MonitorConfig
 from clip_align.origin import origin
@@ -37,7 +30,7 @@ from clip_align.thinning import THINNING, whole_counts
 from clip_align.train import CollapseError, NonFiniteError, Trained, train
 from representations import registry
 from representations.errors import InputError, naming
-from representations.keys import Obs, Obsm
+from representations.keys import Obs
 from representations.preprocess import counts
 from representations.query import prepare, read_h5ad
 from representations.threads import one_thread
@@ -50,7 +43,7 @@ class FileTraining:
     """What is trained from a file."""
 
     representation: str = "pca"
-    view: View = "adt"
+    view: RunView = "adt"
     keep_panel_genes: bool = False
     validation_share: float = 0.15
     train: TrainConfig = field(default_factory=TrainConfig)
@@ -82,22 +75,25 @@ def train_file(
     _check_plan(out, plan, overwrite=overwrite)
     adata = read_h5ad(data)
     clean, remarks = prepare(adata, source=str(data))
-    markers = _markers(clean, plan.view, source=str(data))
-    if plan.view == "adt":
+    side = MarkerSide.of(
+        clean, plan.view, hierarchy=bool(plan.train.model.hierarchy), source=str(data)
+    )
+    if plan.view != "rna":
         remarks += protein_remarks(clean)
     if (cell_types(clean) == UNLABELLED).all():
         remarks.append(f'no obs["{Obs.CELL_TYPE}"]: the run will give no types in embed')
     for remark in remarks:
         say(f"note: {remark}")
-    nodes = markers_under(markers, plan.view) if plan.train.model.hierarchy else {}
+    ancestry_mk = ancestry(side.markers, side.nodes)
     with naming(data):
-        _check_cells(clean, plan, ancestry(markers, nodes))
-        profile_nm = marker_profile(clean, view=plan.view, markers=markers).to_numpy()
+        _check_cells(clean, plan, ancestry_mk)
+        profile_nm = side.profile(clean)
         held_n, by = hold_out_cells(clean, share=plan.validation_share, seed=plan.train.seed)
-    exclude = () if plan.keep_panel_genes else marker_genes(markers, plan.view)
+    exclude = () if plan.keep_panel_genes else side.genes()
     say(
-        f"{clean.n_obs} cells, {held_n.sum()} of them for validation (by {by}); {len(markers)} "
-        f"{plan.view} markers, {clean.var_names.isin(exclude).sum()} genes kept off the cells"
+        f"{clean.n_obs} cells, {held_n.sum()} of them for validation (by {by}); "
+        f"{len(side.markers)} markers ({plan.view}), {clean.var_names.isin(exclude).sum()} genes "
+        "kept off the cells"
     )
     # A fit reads only the genes it is shown, then and ever after.
     representation = registry.get(plan.representation)()
@@ -118,9 +114,12 @@ def train_file(
         )
         for rows in (~held_n, held_n)
     )
-    if plan.train.augmentation == THINNING:
+    config = for_view(plan.train, plan.view, known.cell_nd.shape[1])
+    courses = side.courses(clean[~held_n], known.cell_nd)
+    known, held = side.described(known, courses), side.described(held, courses)
+    if config.augmentation == THINNING:
         shown = clean[~held_n, ~clean.var_names.isin(exclude)]
-        known = with_copies(known, shown, representation, plan.train)
+        known = with_copies(known, shown, representation, config)
     provenance = {
         **origin(data, adata),
         "n_cells": clean.n_obs,
@@ -137,10 +136,10 @@ def train_file(
         try:
             with Monitor(folder, plan.monitor) as monitor, one_thread():
                 trained = train(
-                    known, held, plan.train,
+                    known, held, config,
                     kinship=None if terms is None else kinship(terms, load_hierarchy()),
                     related=None if terms is None else related(terms, load_hierarchy()),
-                    ancestry_mk=ancestry(markers, nodes),
+                    ancestry_mk=ancestry_mk,
                     monitor=monitor, fail_on_collapse=plan.fail_on_collapse, progress=progress,
                 )  # fmt: skip
         except CollapseError:
@@ -151,9 +150,16 @@ def train_file(
         embedding_ne = trained.model.embed_cells(known.cell_nd)
         types, prototypes_te = type_prototypes(embedding_ne, known.types_n)
         run = Run(
-            config=plan.train,
+            config=config,
             model=trained.model,
-            panel=RunPanel(view=plan.view, markers=markers, types=types, nodes=nodes),
+            panel=RunPanel(
+                view=plan.view,
+                markers=side.markers,
+                types=types,
+                nodes=dict(side.nodes),
+                described=tuple(courses),
+            ),
+            course_gd=np.stack(list(courses.values())).astype(np.float32) if courses else None,
             prototypes_te=prototypes_te,
             provenance=provenance,
             gates=GateReference.of(known.marker_nm, seed=plan.train.seed),
@@ -185,18 +191,7 @@ def _metrics(trained: Trained) -> dict[str, Any]:
 def _check_plan(out: Path, plan: FileTraining, *, overwrite: bool) -> None:
     """All that can be refused before the file is read."""
     check(plan.train)
+    for_view(plan.train, plan.view, 1)
     check_share(plan.validation_share)
     registry.get(plan.representation)
     check_folder(out, overwrite=overwrite)
-
-
-def _markers(clean: AnnData, view: View, *, source: str) -> tuple[str, ...]:
-    if view == "adt" and Obsm.PROTEIN not in clean.obsm:
-        raise InputError(
-            f'{source}: no obsm["{Obsm.PROTEIN}"] with antibody counts; add it or use --view rna'
-        )
-    with naming(source):
-        markers = available_markers(clean, view)
-    if len(markers) < 2:
-        raise InputError(f"{source}: {len(markers)} {view} markers are measured; 2 are needed")
-    return markers

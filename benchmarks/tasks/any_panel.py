@@ -23,7 +23,6 @@ from benchmarks.baselines.base import cosine
 from benchmarks.coarse_lesson import coarse
 from benchmarks.datasets import SourceUnavailable
 from benchmarks.judge import judge
-from benchmarks.marker_columns import Column, MarkerColumns, measured
 from benchmarks.metrics.retrieval import retrieve, taken
 from benchmarks.panel_cells import COMPONENTS, IMMUNE, PanelCells
 from benchmarks.panel_ridge import PENALTY, PanelRidge
@@ -38,6 +37,7 @@ from benchmarks.tasks import NotRun, Outcome, tasks
 from clip_align.config import TrainConfig, bases
 from clip_align.markers import tables_revision
 from clip_align.markers.profile import View
+from clip_align.markers.two_views import Column, MarkerColumns, in_own_units, measured
 from clip_align.models import DiffMapProteinCLIP, ModelConfig, models
 from clip_align.pairs import PairedCells, epoch_steps
 from clip_align.towers import TowerConfig
@@ -55,8 +55,9 @@ BUDGET: Mapping[str, Any] = {
     "model": ModelConfig(
         marker=TowerConfig(encoder="described_set", described=2 * COMPONENTS + 1)
     ),
-    "batch_size": 256,
+    "batch_size": 256, "augmentation_strength": 0.6, "panel_dropout": 0.9,
 }  # fmt: skip
+OF_ONE_PANEL = {name: BUDGET[name] for name in ("batch_size", "augmentation_strength")}
 STEPS = 1200  # of a training, in whole passes over its cells: sets are of very different sizes
 FIELDS: Mapping[str, tuple[str, ...]] = {
     "asked": ("known", "unknown"),
@@ -117,47 +118,45 @@ class AnyPanel:
         cells = panel_cells(row.train, self.seed, str(row.variant.get("without", "")))
         cells.check_apart(self.test_name, adata)
         asked = self._asked(row, cells.columns, measured(adata, self.view))
-        facts = {
-            "markers": str(len(asked)), "markers_known": str(len(cells.columns.known(asked)))
-        }  # fmt: skip
+        known = cells.columns.known(asked.columns)
+        facts = {"markers": str(len(asked)), "markers_known": str(len(known))}
         x_nd = placed(cells, self.test_name)
         if row.model == CHANCE:
             rng = np.random.default_rng(self.seed)
             drawn = baselines.create(CHANCE).fit(x_nd, x_nd, x_nd, x_nd, rng=rng)
             return lambda rows: drawn.similarity(x_nd[rows], x_nd[rows]), facts
         if row.model == RIDGE:
-            cell_nk = ridge(cells).predict(x_nd, asked)
-            profile_nk = MarkerColumns(tuple(asked)).profile(adata)
+            cell_nk = ridge(cells).predict(x_nd, asked.columns)
+            profile_nk = in_own_units(asked.profile(adata))
             return lambda rows: cosine(cell_nk[rows], profile_nk[rows]), facts
         with one_thread():
             cell_ne, marker_ne = self._embedded(row, cells, x_nd, asked)
         return lambda rows: cosine(cell_ne[rows], marker_ne[rows]), facts
 
-    def _asked(self, row: Row, columns: MarkerColumns, names: tuple[str, ...]) -> list[Column]:
+    def _asked(self, row: Row, columns: MarkerColumns, names: tuple[str, ...]) -> MarkerColumns:
         """Markers of the query that the row asks by."""
         every: list[Column] = [(self.view, name) for name in names]
         known = columns.known(every)
         which = row.variant.get("asked")
         if row.variant.get("panel") == "own" or which == "known":
-            return known
-        return [x for x in every if x not in known] if which == "unknown" else every
+            return MarkerColumns(tuple(known))
+        asked = [x for x in every if x not in known] if which == "unknown" else every
+        return MarkerColumns(tuple(asked))
 
     def _embedded(
-        self, row: Row, cells: PanelCells, x_nd: np.ndarray, asked: list[Column]
+        self, row: Row, cells: PanelCells, x_nd: np.ndarray, asked: MarkerColumns
     ) -> tuple[np.ndarray, np.ndarray]:
-        adata, _ = self.query
+        profile_nk = in_own_units(asked.profile(self.query[0]))
         if row.variant.get("panel") == "own":
-            model = _of_one_panel(cells, tuple(asked))
-            return model.embed_cells(x_nd), model.embed_markers(
-                MarkerColumns(tuple(asked)).profile(adata)
-            )
-        model, columns = one_model(cells), cells.columns.with_new(asked)
+            model = _of_one_panel(cells, asked)
+            return model.embed_cells(x_nd), model.embed_markers(profile_nk)
+        model, columns = one_model(cells), cells.columns.with_new(asked.columns)
         if new := columns.columns[len(cells.columns.columns) :]:
             described_kc = MarkerColumns(new).facts(cells.courses, COMPONENTS).description_mc
             if row.variant.get("descriptions") == "dealt":
                 described_kc = np.random.default_rng(self.seed).permutation(described_kc)
             model = with_markers(model, described_kc)
-        return model.embed_cells(x_nd), model.embed_markers(columns.profile(adata, asked))
+        return model.embed_cells(x_nd), model.embed_markers(columns.spread(asked, profile_nk))
 
     def _judged(self, similarity: Callable[[np.ndarray], np.ndarray]) -> dict[str, MetricValue]:
         """Retrieval figures of all cells, and pair accuracy of each coarse type among them."""
@@ -227,13 +226,13 @@ def one_model(cells: PanelCells) -> DiffMapProteinCLIP:
     return _trained(*cells.known, BUDGET, cells.seed)
 
 
-def _of_one_panel(cells: PanelCells, asked: tuple[Column, ...]) -> DiffMapProteinCLIP:
+def _of_one_panel(cells: PanelCells, asked: MarkerColumns) -> DiffMapProteinCLIP:
     """A model of nothing but the markers that are asked of, as all training sets have them."""
-    columns = [cells.columns.columns.index(column) for column in asked]
+    columns = [cells.columns.columns.index(column) for column in asked.columns]
     known, held = (
         paired(x.cell_nd, x.marker_nm[:, columns], x.ids_n, x.types_n) for x in cells.known
     )
-    return _trained(known, held, _own_budget(), cells.seed)
+    return _trained(known, held, OF_ONE_PANEL, cells.seed)
 
 
 def _trained(
@@ -245,11 +244,7 @@ def _trained(
 
 
 def _budget(row: Row) -> Mapping[str, Any]:
-    return _own_budget() if row.variant.get("panel") == "own" else BUDGET
-
-
-def _own_budget() -> Mapping[str, Any]:
-    return {"batch_size": BUDGET["batch_size"]}
+    return OF_ONE_PANEL if row.variant.get("panel") == "own" else BUDGET
 
 
 def _check(row: Row) -> None:

@@ -2,7 +2,7 @@
 
 A feature's token is its own, learnt where it was met, plus what a linear map makes of its
 description: how its gene goes with the state of cells, an embedding of its protein. In each step of
-the training half of the features are known by their descriptions alone, or these would never be
+the training some of the features are known by their descriptions alone, or these would never be
 read (DropoutNet: Volkovs 2017 does so for items that a recommender has not met).
 
 Shapes: ``m`` features, ``c`` numbers that describe one, ``j`` functions of a value, ``w``
@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from clip_align.encoders import encoders
 from clip_align.encoders.set import SetEncoder
 
-ANONYMOUS = 0.5  # of the features, in a step
+ANONYMOUS = 0.2  # of the features, in a step
 
 
 @encoders.register("described_set")

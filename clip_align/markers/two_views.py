@@ -1,0 +1,127 @@
+"""A marker side of both views: antibodies first, then genes of the panel.
+
+Shapes: ``n`` cells, ``m`` columns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from anndata import AnnData
+
+from clip_align.marker_facts import MarkerFacts
+from clip_align.markers.descriptions import Courses, describe
+from clip_align.markers.panel import load_panel
+from clip_align.markers.profile import View, available_markers, marker_genes, marker_profile
+from clip_align.pairs import match_moments
+from representations.keys import Obsm
+
+BOTH: Final = "both"
+VIEWS: tuple[View, View] = ("adt", "rna")
+Column = tuple[View, str]
+
+
+@dataclass(frozen=True)
+class MarkerColumns:
+    """View and name of every column, in order."""
+
+    columns: tuple[Column, ...]
+
+    @classmethod
+    def of(cls, sets: Sequence[AnnData]) -> MarkerColumns:
+        """Every marker that one of the sets measures, once; those of one view stay together."""
+        found = {
+            (view, name): None for view in VIEWS for adata in sets for name in measured(adata, view)
+        }
+        return cls(tuple(found))
+
+    @classmethod
+    def named(cls, names: Sequence[str]) -> MarkerColumns:
+        """From :attr:`names`."""
+        return cls(
+            tuple(
+                (view, name.removeprefix(f"{view}:"))
+                for name in names
+                for view in VIEWS
+                if name.startswith(f"{view}:")
+            )
+        )
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """``adt:CD3``, ``rna:CD3E``: an antibody and a gene may be called alike."""
+        return tuple(f"{view}:{name}" for view, name in self.columns)
+
+    def __len__(self) -> int:
+        return len(self.columns)
+
+    def of_view(self, view: View) -> tuple[str, ...]:
+        """Markers of one view."""
+        return tuple(name for of, name in self.columns if of == view)
+
+    def genes(self) -> tuple[str, ...]:
+        """Genes of all targets, sorted: what a cell side must not read."""
+        of_both = {gene for view in VIEWS for gene in marker_genes(self.of_view(view), view)}
+        return tuple(sorted(of_both))
+
+    def with_new(self, asked: Sequence[Column]) -> MarkerColumns:
+        """These, and those of ``asked`` that are not among them."""
+        return MarkerColumns(tuple(dict.fromkeys((*self.columns, *asked))))
+
+    def known(self, asked: Sequence[Column]) -> list[Column]:
+        """Those of ``asked`` that are among these."""
+        mine = frozenset(self.columns)
+        return [column for column in asked if column in mine]
+
+    def profile(self, adata: AnnData) -> np.ndarray:
+        """Profiles ``(n, m)`` float32, each view normalised by itself; NaN where not measured.
+
+        CLR is over the antibodies among these columns that are there.
+        """
+        profile_nm = np.full((adata.n_obs, len(self)), np.nan, dtype=np.float32)
+        place = {column: i for i, column in enumerate(self.columns)}
+        for view in VIEWS:
+            there = [name for name in measured(adata, view) if (view, name) in place]
+            if there:
+                values = marker_profile(adata, view=view, markers=there)
+                profile_nm[:, [place[view, name] for name in there]] = values.to_numpy()
+        return profile_nm
+
+    def spread(self, part: MarkerColumns, profile_nk: np.ndarray) -> np.ndarray:
+        """Profiles of some of these columns as profiles ``(n, m)`` of all, NaN for the others."""
+        place = {column: i for i, column in enumerate(self.columns)}
+        spread_nm = np.full((len(profile_nk), len(self)), np.nan, dtype=np.float32)
+        spread_nm[:, [place[column] for column in part.columns]] = profile_nk
+        return spread_nm
+
+    def facts(self, courses: Courses, n_features: int) -> MarkerFacts:
+        """Number of the view, and description, of each."""
+        described = {
+            column: row
+            for view in VIEWS
+            for column, row in zip(
+                ((view, name) for name in self.of_view(view)),
+                describe(self.of_view(view), view, courses, n_features),
+                strict=True,
+            )
+        }
+        rows = [described[column] for column in self.columns]
+        return MarkerFacts(
+            view_m=np.array([VIEWS.index(view) for view, _ in self.columns], dtype=np.int64),
+            description_mc=np.array(rows, np.float32).reshape(len(rows), 2 * n_features + 1),
+        )
+
+
+def in_own_units(profile_nm: np.ndarray) -> np.ndarray:
+    """Columns at mean 0 and deviation 1 over these cells; what is missing stays so."""
+    return match_moments(profile_nm, np.zeros(1), np.ones(1))
+
+
+def measured(adata: AnnData, view: View) -> tuple[str, ...]:
+    """Markers that cells have of one view; none where there are no antibodies."""
+    if view == "adt" and Obsm.PROTEIN not in adata.obsm:
+        return ()
+    return available_markers(adata, view, load_panel() if view == "rna" else None)
