@@ -6,7 +6,7 @@ A suite that asks for differences of its own (``Suite.versus``) has a second CSV
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -16,11 +16,12 @@ from benchmarks import (
     ablation_table,
     annotation_page,
     annotation_table,
+    gaps,
     lead,
     records,
+    unseen,
 )
-from benchmarks.gaps import lines as gap_lines
-from benchmarks.markdown import markdown
+from benchmarks.markdown import Section, markdown
 from benchmarks.records import Record
 from benchmarks.suites import suites
 from benchmarks.tidy import tidy
@@ -29,6 +30,10 @@ from representations.io import atomic_write
 
 ROOT = Path("results/tables")
 _DIGITS = "%.6g"
+# What a suite may have below the table of a section, by name.
+BELOW: Mapping[str, Callable[[pd.DataFrame, Section], Iterator[str]]] = {
+    "gaps": gaps.lines, "unseen": unseen.lines,
+}  # fmt: skip
 
 
 def write_tables(records_root: Path = records.ROOT, root: Path = ROOT) -> list[Path]:
@@ -45,30 +50,30 @@ def _files(suite: str, found: Sequence[Record]) -> dict[str, str]:
     table = tidy(found)
     files = {f"{suite}.csv": _csv(table)}
     known = suites.get(suite) if suite in suites.names() else None
-    gaps = None if known is None or known.versus is None else versus(found, known.versus)
+    asked = None if known is None or known.versus is None else versus(found, known.versus)
     if suite == annotation_table.SUITE:
-        gaps = annotation_table.differences(found)
+        asked = annotation_table.differences(found)
     ahead = lead.against_all(found, known.lead) if known and known.lead else pd.DataFrame()
     if len(ahead):
         files[f"{suite}_versus.csv"] = _csv(ahead)
         sections = ahead.groupby(["task", "train", "test"], sort=True)
         below = {(str(a), str(b), str(c)): list(lead.lines(x)) for (a, b, c), x in sections}
-        if known and known.gaps:
-            below = {key: [*some, "", *gap_lines(table, key)] for key, some in below.items()}
+        for name in known.below if known else ():
+            below = {key: [*some, "", *BELOW[name](table, key)] for key, some in below.items()}
         return {**files, f"{suite}.md": markdown(table, suite, more=below)}
-    if gaps is not None:
-        files[f"{suite}_versus.csv"] = _csv(gaps)
-    return {**files, f"{suite}.md": _page(suite, table, found, gaps)}
+    if asked is not None:
+        files[f"{suite}_versus.csv"] = _csv(asked)
+    return {**files, f"{suite}.md": _page(suite, table, found, asked)}
 
 
 def _page(
-    suite: str, table: pd.DataFrame, found: Sequence[Record], gaps: pd.DataFrame | None
+    suite: str, table: pd.DataFrame, found: Sequence[Record], asked: pd.DataFrame | None
 ) -> str:
     if suite == ablation_table.SUITE:
         return ablation_page.page(table, found)
-    if suite == annotation_table.SUITE and gaps is not None:
-        return annotation_page.page(table, gaps)
-    return markdown(table, suite, gaps)
+    if suite == annotation_table.SUITE and asked is not None:
+        return annotation_page.page(table, asked)
+    return markdown(table, suite, asked)
 
 
 def _csv(table: pd.DataFrame) -> str:

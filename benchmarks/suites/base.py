@@ -66,7 +66,7 @@ class Suite:
     ``groups`` are fields of the variant that order a table before its headline does, and
     ``least_first`` says that less of that is better. ``base`` is a representation: a row of a
     model with other features is compared with that one. ``timed``: rows must not run side by side.
-    ``gaps``: pages say what a figure owes to how the question is put.
+    ``below`` names what stands below the table of a section (``benchmarks.tables.BELOW``).
     """
 
     name: str
@@ -80,7 +80,7 @@ class Suite:
     least_first: bool = False
     base: str = ""
     timed: bool = False
-    gaps: bool = False
+    below: tuple[str, ...] = ()
 
     def select(self, profile: str) -> tuple[Row, ...]:
         """Rows of a profile, ``quick`` or ``full``."""

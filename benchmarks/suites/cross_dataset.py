@@ -76,7 +76,7 @@ def _cross_dataset() -> Suite:
         title="From TEA-seq to other donors, laboratories and panels",
         rows=tuple(rows),
         lead=Lead(model=OURS, representation="X_pca", variant=MATCHED),
-        gaps=True,
+        below=("gaps",),
         note=(
             "Panel genes are removed from the cell side. Within a data set the pool is the whole "
             "test split; across data sets pools are seeded, of 200, and the query's genes and "

@@ -51,6 +51,7 @@ suites.add(
         title="One model for every panel",
         rows=tuple(_rows()),
         lead=Lead(model=OURS, representation="X_pca", variant={}),
+        below=("unseen",),
         note=(
             "One training holds both views of the marker side, antibodies and genes of the panel, "
             "and shows a cell by part of one or of both. A query of any set is then asked by what "
@@ -63,7 +64,8 @@ suites.add(
             "(transductive). Batches of 256 were chosen on validation cells of TEA-seq, seed 0; "
             "noise, dropout of panels and of names by what a model of `pbmc10k_cite` said of "
             "TEA-seq, a direction that no row has, but rows that ask of TEA-seq are not untouched "
-            "by it. `panel=own`: a training of the markers that are asked of and no other. `asked`: by markers that training sets measure (`known`), or by the others; "
+            "by it. `panel=own`: a training of the markers that are asked of and no other. "
+            "`asked`: by markers that training sets measure (`known`), or by the others; "
             "`descriptions=dealt`: the control, descriptions of unknown markers dealt anew. Ridge "
             "regression stands in for an unknown antibody by what it predicts of its genes. "
             "`without`: no training cell is of that coarse type; the figure of its cells is "
