@@ -65,7 +65,13 @@ class PanelCells:
             for part, i in zip(parts, rows, strict=True):
                 part.append(paired(x_nd[i], profile_nm[i], ids_n[i], types_n[i]))
         facts = self.columns.facts(self.courses, COMPONENTS)
-        train, validation = (replace(stacked(part), facts=facts) for part in parts)
+        train, validation = (
+            replace(
+                stacked(part), facts=facts,
+                group_n=np.concatenate([np.full(len(x), i) for i, x in enumerate(part)]),
+            )
+            for part in parts
+        )  # fmt: skip
         return train, validation
 
     @cached_property

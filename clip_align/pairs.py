@@ -25,7 +25,9 @@ class PairedCells:
     ``types_n`` are labels for reports and prototypes; no plain loss reads them. A cell without a
     label is ``UNLABELLED``. With ``missing``, NaN in ``marker_nm`` is a marker not measured.
     ``copies_vnd`` are features of ``v`` thinned copies of each cell, for training. ``facts`` are of
-    the markers, for a marker side of several views or of markers that are described.
+    the markers, for a marker side of several views or of markers that are described. With
+    ``group_n`` a training batch is of one group, and groups are as frequent: of cells of several
+    experiments, negatives are then of the same one.
     """
 
     cell_nd: np.ndarray
@@ -35,9 +37,11 @@ class PairedCells:
     missing: bool = False
     copies_vnd: np.ndarray | None = None
     facts: MarkerFacts | None = None
+    group_n: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         lengths = {len(self.cell_nd), len(self.marker_nm), len(self.ids_n), len(self.types_n)}
+        lengths |= set() if self.group_n is None else {len(self.group_n)}
         if len(lengths) != 1:
             raise InputError(f"paired arrays differ in length: {sorted(lengths)}")
         for name in ("cell_nd", "marker_nm"):
@@ -60,9 +64,11 @@ class PairedCells:
     def take(self, rows: np.ndarray) -> PairedCells:
         """Some of the pairs, in the order given."""
         copies_vnd = None if self.copies_vnd is None else self.copies_vnd[:, rows]
+        group_n = None if self.group_n is None else self.group_n[rows]
         return replace(
             self, cell_nd=self.cell_nd[rows], marker_nm=self.marker_nm[rows],
             ids_n=self.ids_n[rows], types_n=self.types_n[rows], copies_vnd=copies_vnd,
+            group_n=group_n,
         )  # fmt: skip
 
     def dealt(self, seed: int) -> PairedCells:
@@ -85,6 +91,26 @@ def epoch_batches(n: int, batch_size: int) -> Iterator[Tensor]:
     for index_b in torch.randperm(n).split(batch_size):
         if len(index_b) > 1:
             yield index_b
+
+
+def group_batches(group_n: np.ndarray, batch_size: int) -> Iterator[Tensor]:
+    """As many batches as :func:`epoch_batches` has, each of one group, groups in turn.
+
+    A small group is gone through more often than once, a large one less. Smaller ones than a batch
+    are whole batches; one of a single pair has no negative: left out.
+    """
+    groups = [torch.from_numpy(np.flatnonzero(group_n == name)) for name in np.unique(group_n)]
+    groups = [rows for rows in groups if len(rows) > 1]
+    left = [rows[:0] for rows in groups]
+    turn: list[int] = []
+    for _ in range(epoch_steps(len(group_n), batch_size) if groups else 0):
+        turn = turn or torch.randperm(len(groups)).tolist()
+        group = turn.pop()
+        rows, size = groups[group], min(batch_size, len(groups[group]))
+        if len(left[group]) < size:
+            left[group] = rows[torch.randperm(len(rows))]
+        yield left[group][:size]
+        left[group] = left[group][size:]
 
 
 def epoch_steps(n: int, batch_size: int) -> int:

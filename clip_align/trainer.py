@@ -22,7 +22,7 @@ from clip_align.known import Known
 from clip_align.losses import make_loss
 from clip_align.members import mean_loss
 from clip_align.models import models
-from clip_align.pairs import PairedCells, epoch_batches, epoch_steps
+from clip_align.pairs import PairedCells, epoch_batches, epoch_steps, group_batches
 from clip_align.panel_dropout import panel_dropout
 from clip_align.thinning import THINNING, any_copy
 from representations.errors import InputError
@@ -45,6 +45,7 @@ class Trainer:
         self.config = config
         self.fabric = Fabric(accelerator="cpu", devices=1)
         self.cell_nd, self.marker_nm = pairs.tensors()
+        self.group_n = pairs.group_n
         cell_dim, marker_dim = self.cell_nd.shape[1], self.marker_nm.shape[1]
         self.model = models.get(config.model.name)(
             cell_dim, marker_dim, config.model, ancestry_mk
@@ -86,7 +87,12 @@ class Trainer:
     def epoch(self) -> dict[str, float]:
         """Every pair once; returns the means of its steps' figures."""
         self.module.train()
-        batches = epoch_batches(len(self.cell_nd), self.config.batch_size)
+        size = self.config.batch_size
+        batches = (
+            epoch_batches(len(self.cell_nd), size)
+            if self.group_n is None
+            else group_batches(self.group_n, size)
+        )
         steps = pd.DataFrame([self.update(index_b) for index_b in batches])
         means = {str(name): float(value) for name, value in steps.mean().dropna().items()}
         return means | {"train/learning_rate": float(self.schedule.get_last_lr()[0])}

@@ -55,10 +55,10 @@ BUDGET: Mapping[str, Any] = {
     "model": ModelConfig(
         marker=TowerConfig(encoder="described_set", described=2 * COMPONENTS + 1)
     ),
-    "batch_size": 256, "augmentation_strength": 0.6, "panel_dropout": 0.9,
+    "batch_size": 128, "augmentation_strength": 0.6, "panel_dropout": 0.9,
 }  # fmt: skip
 OF_ONE_PANEL = {name: BUDGET[name] for name in ("batch_size", "augmentation_strength")}
-STEPS = 1200  # of a training, in whole passes over its cells: sets are of very different sizes
+STEPS = 2400  # of a training, in whole passes over its cells: sets are of very different sizes
 FIELDS: Mapping[str, tuple[str, ...]] = {
     "asked": ("known", "unknown"),
     "descriptions": ("dealt",),
