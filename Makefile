@@ -8,7 +8,7 @@ OUT ?= runs/benchmark
 PEERS := .venv-peers
 SCIMILARITY := .venv-scimilarity
 MATCHERS := .venv-matchers
-SUITES := cross_dataset k562 representations validation quality query best hard_negatives
+SUITES := cross_dataset k562 one_model representations validation quality query best hard_negatives
 
 # Tests run in processes side by side: threads of products this small would wait for one another.
 ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1

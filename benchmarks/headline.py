@@ -50,6 +50,13 @@ TYPES = Look(
     },
 )  # fmt: skip
 
+PANELS = Look(
+    shown={
+        "{}": "", '{"panel": "own"}': ", of that panel alone",
+        '{"asked": "unknown"}': ", by markers it never met",
+    }
+)  # fmt: skip
+
 
 def block(suite: str, root: Path, look: Look = CELLS) -> str:
     """The headline of a suite's records, empty where there are none."""

@@ -22,6 +22,7 @@ BLOCKS: Mapping[str, Callable[[Path], str]] = {
     headline.SUITE: lambda root: headline.block(headline.SUITE, root),
     "k562": lambda root: headline.block("k562", root, headline.ACTIVATIONS),
     "typing": lambda root: headline.block("typing", root, headline.TYPES),
+    "one_model": lambda root: headline.block("one_model", root, headline.PANELS),
     annotation_table.SUITE: _annotation,
     "losses": card.losses,
     "compute": card.compute,

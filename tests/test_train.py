@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from functools import cache
 from typing import Any
@@ -14,7 +15,7 @@ from torch import Tensor, nn
 from clip_align.config import check
 from clip_align.losses import Aligned, make_loss
 from clip_align.models import ModelConfig
-from clip_align.pairs import PairedCells, epoch_batches, epoch_steps
+from clip_align.pairs import PairedCells, epoch_batches, epoch_steps, group_batches
 from clip_align.retrieval import pair_scores
 from clip_align.seeding import seeded
 from clip_align.towers import TowerConfig
@@ -238,6 +239,39 @@ def test_a_ragged_batch_is_used_and_a_batch_of_one_is_dropped(
     seen = torch.cat(batches).tolist()
     assert len(set(seen)) == len(seen) == sum(sizes)
     assert seen != sorted(seen)
+
+
+def test_a_batch_is_of_one_group_and_groups_take_turns() -> None:
+    group_n = np.repeat(["small", "tiny", "large", "alone"], [70, 5, 300, 1])
+    with seeded(0):
+        epochs = [list(group_batches(group_n, 32)) for _ in range(3)]
+    for batches in epochs:
+        assert len(batches) == epoch_steps(len(group_n), 32)
+        kinds = [np.unique(group_n[rows]).tolist() for rows in batches]
+        assert all(len(kind) == 1 for kind in kinds)
+        often = Counter(kind[0] for kind in kinds)
+        assert set(often) == {"small", "tiny", "large"}
+        assert max(often.values()) - min(often.values()) <= 1
+        for rows in batches:
+            assert (
+                len(set(rows.tolist())) == len(rows) == min(32, (group_n == group_n[rows[0]]).sum())
+            )
+    large = [rows for rows in epochs[0] if group_n[rows[0]] == "large"]
+    assert len(torch.cat(large).unique()) == sum(map(len, large))  # none twice before all are seen
+    assert list(group_batches(np.array(["a", "b"]), 4)) == []
+
+
+def test_groups_of_pairs_are_those_that_training_batches_are_of() -> None:
+    seen = []
+    pairs = replace(planted(200, seed=0), group_n=np.arange(200) % 2)
+    with seeded(0):
+        running = Trainer(pairs, replace(CONFIG, epochs=1))
+        running._cells = lambda index_b: seen.append(index_b) or running.cell_nd[index_b]
+        running.epoch()
+    assert all(len(set((rows % 2).tolist())) == 1 for rows in seen)
+    with pytest.raises(InputError, match="differ in length"):
+        replace(pairs, group_n=np.arange(3))
+    assert pairs.take(np.arange(4)).group_n.tolist() == [0, 1, 0, 1]
 
 
 @pytest.mark.parametrize("n", [130, 129, 64, 2])
