@@ -15,6 +15,7 @@ from matplotlib.text import Annotation
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from benchmarks.grouping import REFERENCES
+from benchmarks.suites import SOURCE_KEY
 
 INK, FAINT, RULE, CHANCE, BASELINE = "#22262b", "#7b828c", "#e7e9ec", "#b3402a", "#6b727b"
 PALETTE = sns.color_palette("colorblind")
@@ -24,6 +25,12 @@ COLOURS = {
     "ridge": PALETTE[1],
 }
 CONTROL = {"basis": "own"}
+# What a long field of a variant is called; features that a model's name says already.
+WORDS = {
+    "adaptation=matched": "adapted", "panel_genes=kept": "genes kept", "budget=tuned": "tuned",
+    "panel=own": "that panel alone", "asked=unknown": "never met",
+}  # fmt: skip
+NAMELESS = ("none", "X_scanvi", SOURCE_KEY)
 # a share close to one is told apart by its odds; these ticks keep it readable
 SHARES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99)
 FEW_SHARES = (0.01, 0.1, 0.5, 0.9, 0.99)
@@ -97,8 +104,9 @@ def _is_control(row: pd.Series) -> bool:
 
 def label_of(row: pd.Series) -> str:
     """Model, features and variant of a run."""
-    variant = ", ".join(f"{k}={v}" for k, v in sorted(json.loads(row["variant"]).items()))
-    features = "" if row["representation"] == "none" else str(row["representation"])
+    fields = (f"{k}={v}" for k, v in sorted(json.loads(row["variant"]).items()))
+    variant = ", ".join(WORDS.get(field, field) for field in fields)
+    features = "" if row["representation"] in NAMELESS else str(row["representation"])
     words = [row["model"], features, "own basis (control)" if _is_control(row) else variant]
     return "  ·  ".join(word for word in words if word)
 

@@ -19,12 +19,18 @@ from benchmarks.dot_panel import BASELINE, CHANCE, COLOURS, FAINT, INK, dot_pane
 from benchmarks.dot_panel import note as note_at
 from representations.io import atomic_path
 
-TASKS = {"align_adt": "antibodies", "align_rna": "panel RNA"}
+VIEWS = {"adt": "antibodies", "rna": "panel RNA"}
 STYLE = {"font.family": "DejaVu Sans", "font.size": 10, "axes.edgecolor": FAINT}
 
 
 def talk_figure(
-    table: pd.DataFrame, *, metric: str = "pair_accuracy", title: str = "", note: str = ""
+    table: pd.DataFrame,
+    *,
+    metric: str = "pair_accuracy",
+    title: str = "",
+    note: str = "",
+    unit: str = "cells",
+    pool: str = "pools of {:,}",
 ) -> Figure:
     """Dot plot with 95 % intervals from a tidy table, a panel for each task and dataset pair.
 
@@ -38,6 +44,8 @@ def talk_figure(
         The figure on the x axis, a share between 0 and 1; the axis is spaced by its log odds.
     title, note
         Head of the figure: what it says, and under which conditions.
+    unit, pool
+        What a query is called, and what it is searched in.
 
     Raises
     ------
@@ -72,7 +80,7 @@ def talk_figure(
             ax.set_xlabel(f"{metric.replace('_', ' ')} (spaced by log odds)", color=INK)
             if place % columns and len(section) == len(order):
                 ax.tick_params(axis="y", labelleft=False)  # the names stand at the left already
-            _head(ax, task, train.partition("@")[0], test.partition("@")[0], section)
+            _head(ax, task, train.partition("@")[0], test.partition("@")[0], section, unit, pool)
         keys = {"ncols": 3 * columns, "fontsize": 9, "columnspacing": 1.4, "handlelength": 1.6}
         figure.legend(handles=_legend(rows), loc="outside lower center", frameon=False, **keys)
         if title:
@@ -97,11 +105,15 @@ def save_png(figure: Figure, path: Path, *, dpi: int = 150) -> Path:
     return path
 
 
-def _head(ax: Axes, task: str, train: str, test: str, section: pd.DataFrame) -> None:
-    n, pool, seeds = (section[name].dropna() for name in ("n", "pool", "seeds"))
-    words = [TASKS.get(task, task), f"{n.min():,} cells"]
-    if len(pool):
-        words.append("one pool of all" if pool.min() == n.min() else f"pools of {pool.min():,}")
+def _head(
+    ax: Axes, task: str, train: str, test: str, section: pd.DataFrame, unit: str, pool: str
+) -> None:
+    n, size, seeds = (section[name].dropna() for name in ("n", "pool", "seeds"))
+    last = task.rpartition("_")[2]
+    words = [VIEWS.get(last, last), f"{n.min():,} {unit}"]
+    if len(size):
+        one = size.min() == n.min()
+        words.append("one pool of all" if one else pool.format(int(size.min())))
     words.append(f"{seeds.max()} seed" + ("s" if seeds.max() > 1 else ""))
     ax.set_title(f"{train} → {test}", loc="left", weight="bold", color=INK, pad=21)
     text = note_at(ax, "  ·  ".join(words), (0, 1), (0, 7), xycoords="axes fraction", color=FAINT)
