@@ -50,8 +50,8 @@ class PanelCells:
     """What all rows of one (training sets, seed) share; ``without`` is a coarse type left out."""
 
     def __init__(self, train: str, seed: int, without: str = "") -> None:
-        self.names, self.seed, self.without = members(train), seed, without
-        self.sets = tuple(_load(name) for name in self.names)
+        self.names, self.seed = members(train), seed
+        self.sets = tuple(_taught(name, _load(name), without) for name in self.names)
         self.columns = MarkerColumns.of(self.sets)
 
     @cached_property
@@ -76,14 +76,9 @@ class PanelCells:
 
     @cached_property
     def _rows(self) -> tuple[tuple[np.ndarray, np.ndarray], ...]:
-        """Training and validation rows of each set, cells of the type left out left out."""
-        found = []
-        for name, adata in zip(self.names, self.sets, strict=True):
-            cut = split(adata, seed=self.seed)
-            taught_n = coarse(name, names_of(adata)[1]) != self.without
-            train, held = cut.train_index, cut.validation_index
-            found.append((train[taught_n[train]], held[taught_n[held]]))
-        return tuple(found)
+        """Training and validation rows of each set."""
+        cuts = [split(adata, seed=self.seed) for adata in self.sets]
+        return tuple((cut.train_index, cut.validation_index) for cut in cuts)
 
     @cached_property
     def pca(self) -> PCA:
@@ -114,3 +109,13 @@ class PanelCells:
         """Raise ``LeakError`` where a cell that is asked of was one to learn from."""
         ids_n = np.char.add(f"{name}:", names_of(adata)[0])
         assert_no_leak(self.known[0].ids_n, ids_n.tolist(), what="the pairs")
+
+
+def _taught(name: str, adata: AnnData, without: str) -> AnnData:
+    """Less the cells of a coarse type, so that neither fits nor units are of them.
+
+    A split draws the places of a type among its own cells: those of the others stay.
+    """
+    if not without:
+        return adata
+    return adata[coarse(name, names_of(adata)[1]) != without].copy()

@@ -27,7 +27,7 @@ class PairedCells:
     ``copies_vnd`` are features of ``v`` thinned copies of each cell, for training. ``facts`` are of
     the markers, for a marker side of several views or of markers that are described. With
     ``group_n`` a training batch is of one group, and groups are as frequent: of cells of several
-    experiments, negatives are then of the same one.
+    experiments, negatives of the batch are then of the same one.
     """
 
     cell_nd: np.ndarray
@@ -72,8 +72,15 @@ class PairedCells:
         )  # fmt: skip
 
     def dealt(self, seed: int) -> PairedCells:
-        """The same cells with the marker profiles dealt anew: a control that has no pairing."""
-        order = np.random.default_rng(seed).permutation(len(self))
+        """The same cells with the marker profiles dealt anew: a control that has no pairing.
+
+        Within groups, where there are some.
+        """
+        rng, order = np.random.default_rng(seed), np.arange(len(self))
+        group_n = np.zeros(len(self)) if self.group_n is None else self.group_n
+        for name in np.unique(group_n):
+            rows = np.flatnonzero(group_n == name)
+            order[rows] = rows[rng.permutation(len(rows))]
         return replace(self, marker_nm=self.marker_nm[order])
 
     def tensors(self) -> tuple[Tensor, Tensor]:
@@ -98,12 +105,16 @@ def group_batches(group_n: np.ndarray, batch_size: int) -> Iterator[Tensor]:
 
     A small group is gone through more often than once, a large one less. Smaller ones than a batch
     are whole batches; one of a single pair has no negative: left out.
+
+    Raises ``InputError`` where every group is of a single pair.
     """
     groups = [torch.from_numpy(np.flatnonzero(group_n == name)) for name in np.unique(group_n)]
     groups = [rows for rows in groups if len(rows) > 1]
     left = [rows[:0] for rows in groups]
     turn: list[int] = []
-    for _ in range(epoch_steps(len(group_n), batch_size) if groups else 0):
+    if not groups:
+        raise InputError("every group of pairs is a single pair, which has no negative")
+    for _ in range(epoch_steps(len(group_n), batch_size)):
         turn = turn or torch.randperm(len(groups)).tolist()
         group = turn.pop()
         rows, size = groups[group], min(batch_size, len(groups[group]))

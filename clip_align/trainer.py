@@ -85,7 +85,7 @@ class Trainer:
         self.step = 0
 
     def epoch(self) -> dict[str, float]:
-        """Every pair once; returns the means of its steps' figures."""
+        """Every pair once, or batches of groups; returns the means of its steps' figures."""
         self.module.train()
         size = self.config.batch_size
         batches = (

@@ -258,7 +258,8 @@ def test_a_batch_is_of_one_group_and_groups_take_turns() -> None:
             )
     large = [rows for rows in epochs[0] if group_n[rows[0]] == "large"]
     assert len(torch.cat(large).unique()) == sum(map(len, large))  # none twice before all are seen
-    assert list(group_batches(np.array(["a", "b"]), 4)) == []
+    with pytest.raises(InputError, match="a single pair"):
+        list(group_batches(np.array(["a", "b"]), 4))
 
 
 def test_groups_of_pairs_are_those_that_training_batches_are_of() -> None:
@@ -272,6 +273,11 @@ def test_groups_of_pairs_are_those_that_training_batches_are_of() -> None:
     with pytest.raises(InputError, match="differ in length"):
         replace(pairs, group_n=np.arange(3))
     assert pairs.take(np.arange(4)).group_n.tolist() == [0, 1, 0, 1]
+    dealt = pairs.dealt(0).marker_nm
+    for group in (0, 1):
+        ours, theirs = (np.sort(x[group::2], axis=0) for x in (pairs.marker_nm, dealt))
+        np.testing.assert_array_equal(ours, theirs)
+    assert not np.array_equal(dealt, pairs.marker_nm)
 
 
 @pytest.mark.parametrize("n", [130, 129, 64, 2])
