@@ -21,10 +21,11 @@ from clip_align.config import TrainConfig
 from clip_align.documents import CONFIG, line, read_document, versions
 from clip_align.gating import GateReference
 from clip_align.markers import ancestry
+from clip_align.markers.two_views import BOTH, MarkerColumns
 from clip_align.models import DiffMapProteinCLIP, models
 from clip_align.pairs import UNLABELLED
 from clip_align.seeding import seeded
-from representations.errors import InputError
+from representations.errors import InputError, naming
 from representations.io import atomic_write, explained_disk_errors
 
 PANEL, MODEL, METRICS = "panel.json", "model.safetensors", "metrics.json"
@@ -145,6 +146,9 @@ def load_run(folder: str | Path) -> Run:
     folder = Path(folder)
     config = read_document(folder / CONFIG, _RunConfig)
     panel = read_document(folder / PANEL, RunPanel)
+    if panel.view == BOTH:
+        with naming(folder / PANEL):
+            MarkerColumns.named(panel.markers)
     if len(panel.markers) != config.marker_dim:
         raise InputError(
             f"{folder / PANEL}: {len(panel.markers)} markers, but {CONFIG} says {config.marker_dim}"

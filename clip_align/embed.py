@@ -12,7 +12,7 @@ from anndata import AnnData
 from clip_align.checkpoint import REPRESENTATION, Run, load_run
 from clip_align.markers import protein_remarks
 from clip_align.place_cells import place_cells
-from clip_align.query_markers import with_unknown
+from clip_align.query_markers import query_profiles, with_unknown
 from representations.base import Representation, Statistics
 from representations.errors import InputError
 from representations.h5ad import write_h5ad
@@ -51,6 +51,7 @@ def embed(
     representation: Representation,
     *,
     statistics: Statistics = "train",
+    unknown: bool = True,
     source: str = "query",
 ) -> list[str]:
     """Write embeddings and types into ``adata``; returns remarks.
@@ -64,6 +65,8 @@ def embed(
     statistics
         ``"own"`` rescales genes and markers by the query cells as a group (transductive); it helps
         across laboratories and misleads on a handful of cells or a single type.
+    unknown
+        Whether a run of both views reads markers that it never met.
 
     Raises
     ------
@@ -73,7 +76,7 @@ def embed(
     """
     placed = place_cells(adata, run, representation, statistics=statistics, source=source)
     cell_ne, remarks = placed.cell_ne, placed.remarks
-    marker_ne = _embed_markers(placed.clean, run, statistics, remarks)
+    marker_ne = _embed_markers(placed.clean, run, statistics, remarks, unknown=unknown)
     remarks += _drop_earlier(adata)
     adata.obsm[Obsm.CLIP_CELL] = cell_ne
     if marker_ne is not None:
@@ -109,7 +112,7 @@ def _drop_earlier(adata: AnnData) -> list[str]:
 
 
 def _embed_markers(
-    clean: AnnData, run: Run, statistics: Statistics, remarks: list[str]
+    clean: AnnData, run: Run, statistics: Statistics, remarks: list[str], *, unknown: bool
 ) -> np.ndarray | None:
     """Marker side of the query, or None with a remark: the cell side does not need it."""
     measured = Obsm.PROTEIN in clean.obsm
@@ -118,6 +121,8 @@ def _embed_markers(
         return None
     try:
         remarks += protein_remarks(clean) if run.panel.view != "rna" and measured else []
+        if not unknown:
+            return run.model.embed_markers(query_profiles(clean, run, statistics, remarks))
         model, profile_nm = with_unknown(clean, run, statistics, remarks)
     except InputError as error:
         remarks.append(f"no marker embedding: {error}")

@@ -15,12 +15,10 @@ from anndata import AnnData
 from clip_align.config import TrainConfig
 from clip_align.encoders import reads_descriptions
 from clip_align.markers import available_markers, marker_genes, marker_profile, markers_under
-from clip_align.markers.antibodies import antibodies
 from clip_align.markers.descriptions import Courses, mean_courses
 from clip_align.markers.normalise import log_normalise
-from clip_align.markers.panel import load_panel
 from clip_align.markers.profile import View
-from clip_align.markers.two_views import BOTH, MarkerColumns
+from clip_align.markers.two_views import BOTH, MarkerColumns, genes_of_any
 from clip_align.models import ModelConfig
 from clip_align.pairs import PairedCells
 from representations.errors import InputError, naming
@@ -47,13 +45,10 @@ class MarkerSide:
                 f'{source}: no obsm["{Obsm.PROTEIN}"] with antibody counts; add it or use '
                 "--view rna"
             )
-        if view == BOTH and hierarchy:
-            raise InputError("model.hierarchy: is for one view; leave it out or choose a view")
         with naming(source):
-            if view == BOTH:
+            markers = available_markers(adata, "adt" if view == BOTH else view)
+            if view == BOTH and markers:
                 markers = MarkerColumns.of([adata]).names
-            else:
-                markers = available_markers(adata, view)
         if len(markers) < 2:
             raise InputError(f"{source}: {len(markers)} {view} markers are measured; 2 are needed")
         nodes = markers_under(markers, cast(View, view)) if hierarchy else {}
@@ -65,9 +60,9 @@ class MarkerSide:
         return MarkerColumns.named(self.markers)
 
     def genes(self) -> tuple[str, ...]:
-        """Genes that a cell side must not read."""
+        """Genes that a cell side must not read; of both views those of markers yet to come too."""
         if self.view == BOTH:
-            return self.columns.genes()
+            return tuple(sorted(genes_of_any()))
         return marker_genes(self.markers, self.view)
 
     def profile(self, adata: AnnData) -> np.ndarray:
@@ -81,8 +76,7 @@ class MarkerSide:
         """Of every gene that some marker may be of, in these cells; none for a single view."""
         if self.view != BOTH:
             return {}
-        asked = {*load_panel().genes, *(gene for each in antibodies() for gene in each.genes)}
-        genes = [gene for gene in adata.var_names if gene in asked]
+        genes = [gene for gene in adata.var_names if gene in genes_of_any()]
         x_ng = counts(adata)
         depth_n = np.asarray(x_ng.sum(axis=1, dtype=np.float64)).ravel()
         block_ng = x_ng[:, adata.var_names.get_indexer(genes)].toarray()
@@ -98,11 +92,15 @@ class MarkerSide:
 def for_view(config: TrainConfig, view: RunView, cell_dim: int) -> TrainConfig:
     """The training for a view: both views are read by an encoder of described sets.
 
-    Raises ``InputError`` where another one was asked for.
+    Raises ``InputError`` for what the view cannot have.
     """
     marker = config.model.marker
+    if marker.described is not None or config.model.cell.described is not None:
+        raise InputError("described: follows from the features with --view both; leave it out")
     if view != BOTH:
         return config
+    if config.model.hierarchy:
+        raise InputError("model.hierarchy: is for one view; leave it out or choose a view")
     if marker.encoder != PLAIN and not reads_descriptions(marker.encoder):
         raise InputError(
             f"model.marker.encoder={marker.encoder}: both views are read by {DESCRIBED!r}; leave "

@@ -14,6 +14,7 @@ from clip_align.checkpoint import Run
 from clip_align.encoders import takes_missing
 from clip_align.markers import available_markers, marker_profile
 from clip_align.markers.columns import few
+from clip_align.markers.descriptions import Courses
 from clip_align.markers.profile import View
 from clip_align.markers.two_views import BOTH, VIEWS, MarkerColumns, in_own_units, measured
 from clip_align.models import DiffMapProteinCLIP
@@ -30,11 +31,15 @@ def query_profiles(
 
     NaN where a marker is not measured and the run takes that; ``InputError`` where it does not.
     """
-    profile_nm = _profiles(clean, run, remarks)
-    if statistics == "own":
-        scaler = run.model.marker.standardise
-        return match_moments(profile_nm, scaler.mean_d.numpy(), scaler.std_d.numpy())
-    return profile_nm
+    if run.panel.view == BOTH:
+        return _of_both(clean, run, MarkerColumns(()), statistics, remarks)
+    view, markers = cast(View, run.panel.view), run.panel.markers
+    known = set(available_markers(clean, view)) if view == "adt" else set(clean.var_names)
+    _say_missing(run, [marker for marker in markers if marker not in known], remarks)
+    # CLR over those that are there: what the model met in training, where panels were thinned.
+    there = [marker for marker in markers if marker in known]
+    profile = marker_profile(clean, view=view, markers=there)
+    return _scaled(profile.reindex(columns=list(markers)).to_numpy(), run, statistics)
 
 
 def with_unknown(
@@ -43,45 +48,61 @@ def with_unknown(
     """A model and profiles over the markers of the run and those of the query that it never met.
 
     These enter by what is known of their genes, in units of the query's own: with other
-    ``statistics`` they are left out, which is said.
+    ``statistics``, or where nothing is known, they are left out, which is said.
     """
-    profile_nm = query_profiles(clean, run, statistics, remarks)
     if run.course_gd is None:
-        return run.model, profile_nm
-    columns = MarkerColumns.named(run.panel.markers)
-    every = columns.with_new([(view, name) for view in VIEWS for name in measured(clean, view)])
+        return run.model, query_profiles(clean, run, statistics, remarks)
     courses = dict(zip(run.panel.described, run.course_gd, strict=True))
-    asked = every.columns[len(columns) :]
-    new = MarkerColumns(tuple(x for x in asked if set(MarkerColumns((x,)).genes()) & set(courses)))
+    new = _new(clean, run, statistics, courses, remarks)
+    profile_nm = _of_both(clean, run, new, statistics, remarks)
     if not len(new):
         return run.model, profile_nm
-    names = f"markers that the run never met ({', '.join(new.names)})"
-    if statistics != "own":
-        remarks.append(f"{names}: left out; statistics=own reads them")
-        return run.model, profile_nm
-    remarks.append(f"{names}: read by what it knows of their genes")
     told_kc = new.facts(courses, run.course_gd.shape[1]).description_mc
-    new_nk = in_own_units(every.profile(clean))[:, [every.columns.index(x) for x in new.columns]]
-    return with_markers(run.model, told_kc), np.concatenate([profile_nm, new_nk], axis=1)
+    return with_markers(run.model, told_kc), profile_nm
 
 
-def _profiles(clean: AnnData, run: Run, remarks: list[str]) -> np.ndarray:
-    """In the units of the training; what is missing is said."""
+def _new(
+    clean: AnnData, run: Run, statistics: Statistics, courses: Courses, remarks: list[str]
+) -> MarkerColumns:
+    """Markers of the query that the run never met and can read."""
+    columns = MarkerColumns.named(run.panel.markers)
+    every = columns.with_new([(view, name) for view in VIEWS for name in measured(clean, view)])
+    new = every.columns[len(columns) :]
+    read = MarkerColumns(tuple(x for x in new if set(MarkerColumns((x,)).genes()) & set(courses)))
+    dark = MarkerColumns(tuple(x for x in new if x not in read.columns))
+    if statistics != "own":
+        if new:
+            names = ", ".join(MarkerColumns(new).names)
+            remarks.append(
+                f"markers that the run never met ({names}): left out; statistics=own reads them"
+            )
+        return MarkerColumns(())
+    for part, why in ((read, "read by what it knows of their genes"),
+                      (dark, "left out, it knows nothing of their genes")):  # fmt: skip
+        if len(part):
+            remarks.append(f"markers that the run never met ({', '.join(part.names)}): {why}")
+    return read
+
+
+def _of_both(
+    clean: AnnData, run: Run, new: MarkerColumns, statistics: Statistics, remarks: list[str]
+) -> np.ndarray:
+    """Profiles ``(n, m + k)``: one CLR over all antibodies that are asked by."""
     markers = run.panel.markers
-    if run.panel.view == BOTH:
-        columns = MarkerColumns.named(markers)
-        profile_nm = columns.profile(clean)
-        missing_m = np.isnan(profile_nm).all(axis=0)
-        _say_missing(run, [markers[i] for i in np.flatnonzero(missing_m)], remarks)
+    every = MarkerColumns.named(markers).with_new(new.columns)
+    profile_nm = every.profile(clean)
+    known_nm, new_nk = profile_nm[:, : len(markers)], profile_nm[:, len(markers) :]
+    missing_m = np.isnan(known_nm).all(axis=0)
+    _say_missing(run, [markers[i] for i in np.flatnonzero(missing_m)], remarks)
+    return np.concatenate([_scaled(known_nm, run, statistics), in_own_units(new_nk)], axis=1)
+
+
+def _scaled(profile_nm: np.ndarray, run: Run, statistics: Statistics) -> np.ndarray:
+    """In the units of the training, or brought to them from the query's own."""
+    if statistics != "own":
         return profile_nm
-    view = cast(View, run.panel.view)
-    known = set(available_markers(clean, view)) if view == "adt" else set(clean.var_names)
-    _say_missing(run, [marker for marker in markers if marker not in known], remarks)
-    # CLR over those that are there: what the model met in training, where panels were thinned.
-    there = [marker for marker in markers if marker in known]
-    profile = marker_profile(clean, view=view, markers=there)
-    filled: np.ndarray = profile.reindex(columns=list(markers)).to_numpy()
-    return filled
+    scaler = run.model.marker.standardise
+    return match_moments(profile_nm, scaler.mean_d.numpy(), scaler.std_d.numpy())
 
 
 def _say_missing(run: Run, missing: list[str], remarks: list[str]) -> None:

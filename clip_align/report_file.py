@@ -87,7 +87,7 @@ def report(
         if np.isnan(profile_nm).any():
             raise InputError("markers of the run are not measured: a report reads every one")
     say(f"embedding {adata.n_obs:,} cells")
-    remarks = embed(adata, run, representation, statistics=statistics, source=source)
+    remarks = embed(adata, run, representation, statistics=statistics, unknown=False, source=source)
     remarks += _seen(adata, representation)
     counted_n = np.asarray(clean.X.sum(axis=1)).ravel() > 0  # one without shows nothing of itself
     rows = np.flatnonzero(adata.obs[Obs.REACHED].to_numpy() & counted_n)

@@ -190,8 +190,7 @@ def _metrics(trained: Trained) -> dict[str, Any]:
 
 def _check_plan(out: Path, plan: FileTraining, *, overwrite: bool) -> None:
     """All that can be refused before the file is read."""
-    check(plan.train)
-    for_view(plan.train, plan.view, 1)
+    check(for_view(plan.train, plan.view, 1))
     check_share(plan.validation_share)
     registry.get(plan.representation)
     check_folder(out, overwrite=overwrite)

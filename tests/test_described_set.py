@@ -105,9 +105,9 @@ def test_the_order_of_unknown_markers_has_no_part_in_it(order: list[int]) -> Non
 
 
 def test_several_members_take_unknown_markers_too() -> None:
-    config = replace(CONFIG, epochs=1, model=replace(CONFIG.model, members=2))
-    model = train(planted(80, 0)[0], planted(40, 1)[0], config, progress=False).model
-    assert 0 < asked_by_new(with_markers(model, DESCRIBED[M:])) < 1
+    config = replace(CONFIG, epochs=12, model=replace(CONFIG.model, members=2))
+    model = train(planted(400, 0)[0], planted(80, 1)[0], config, progress=False).model
+    assert asked_by_new(with_markers(model, DESCRIBED[M:])) > 0.7
 
 
 def test_what_cannot_be_widened_is_refused() -> None:

@@ -85,8 +85,12 @@ def marker_space(
 
 
 def named_pairs(markers: Sequence[str]) -> list[tuple[int, int]]:
-    """Places of CD3 and CD19, CD4 and CD8, as antibodies or as genes, where both are there."""
-    places = {name: place for place, name in reversed(list(enumerate(markers)))}
+    """Places of CD3 and CD19, CD4 and CD8, as antibodies or as genes, where both are there.
+
+    Of a run of both views those of the antibodies.
+    """
+    named = [name.removeprefix("adt:") for name in markers]
+    places = {name: place for place, name in reversed(list(enumerate(named)))}
 
     def find(name: str) -> int | None:
         return next((places[n] for n in SPELLED.get(name, (name,)) if n in places), None)

@@ -58,6 +58,6 @@ class DescribedSetEncoder(SetEncoder):
         own_mjw: Tensor = self.token_mjw
         if self.training:
             named_m = torch.rand(len(own_mjw), device=own_mjw.device) >= ANONYMOUS
-            named_m |= ~self.description_mc.any(dim=1)  # nothing else is known of it
+            named_m |= ~self.description_mc.any(dim=1)  # without a description there is no other
             own_mjw = own_mjw * named_m[:, None, None]
         return own_mjw + einsum(self.description_mc, self.read_cjw, "m c, c j w -> m j w")

@@ -32,6 +32,11 @@ def adt_columns(adata: AnnData) -> dict[str, str]:
     return columns
 
 
+def has_antibodies(adata: AnnData) -> bool:
+    """Whether there is a table of proteins that holds a known antibody: one may be of hashtags."""
+    return Obsm.PROTEIN in adata.obsm and bool(_sorted_out(_table(adata))[0])
+
+
 def protein_remarks(adata: AnnData) -> list[str]:
     """What is odd about a table of antibodies that can be used."""
     columns, unknown = _sorted_out(_table(adata))

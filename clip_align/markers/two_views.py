@@ -13,11 +13,13 @@ import numpy as np
 from anndata import AnnData
 
 from clip_align.marker_facts import MarkerFacts
+from clip_align.markers.antibodies import antibodies
+from clip_align.markers.columns import has_antibodies
 from clip_align.markers.descriptions import Courses, describe
 from clip_align.markers.panel import load_panel
 from clip_align.markers.profile import View, available_markers, marker_genes, marker_profile
 from clip_align.pairs import match_moments
-from representations.keys import Obsm
+from representations.errors import InputError
 
 BOTH: Final = "both"
 VIEWS: tuple[View, View] = ("adt", "rna")
@@ -40,15 +42,18 @@ class MarkerColumns:
 
     @classmethod
     def named(cls, names: Sequence[str]) -> MarkerColumns:
-        """From :attr:`names`."""
-        return cls(
-            tuple(
-                (view, name.removeprefix(f"{view}:"))
-                for name in names
-                for view in VIEWS
-                if name.startswith(f"{view}:")
+        """From :attr:`names`; ``InputError`` for one that is of no view, or twice, or out of order.
+
+        Antibodies come first: who asks by them alone counts from the first column.
+        """
+        split = [name.partition(":") for name in names]
+        found = cls(tuple((view, name) for of, _, name in split for view in VIEWS if view == of))
+        order = [VIEWS.index(view) for view, _ in found.columns]
+        if found.names != tuple(names) or len(set(names)) < len(names) or order != sorted(order):
+            raise InputError(
+                "markers of both views are named adt:NAME, then rna:NAME, each of them once"
             )
-        )
+        return found
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -115,6 +120,12 @@ class MarkerColumns:
         )
 
 
+def genes_of_any() -> frozenset[str]:
+    """Genes that a marker of either view may be of: the panel's, and those of every antibody."""
+    bound = (gene for antibody in antibodies() for gene in antibody.genes)
+    return frozenset({*load_panel().genes, *bound})
+
+
 def in_own_units(profile_nm: np.ndarray) -> np.ndarray:
     """Columns at mean 0 and deviation 1 over these cells; what is missing stays so."""
     return match_moments(profile_nm, np.zeros(1), np.ones(1))
@@ -122,6 +133,6 @@ def in_own_units(profile_nm: np.ndarray) -> np.ndarray:
 
 def measured(adata: AnnData, view: View) -> tuple[str, ...]:
     """Markers that cells have of one view; none where there are no antibodies."""
-    if view == "adt" and Obsm.PROTEIN not in adata.obsm:
+    if view == "adt" and not has_antibodies(adata):
         return ()
     return available_markers(adata, view, load_panel() if view == "rna" else None)
