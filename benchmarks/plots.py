@@ -17,8 +17,10 @@ from matplotlib.patches import Patch
 
 from benchmarks.dot_panel import BASELINE, CHANCE, COLOURS, FAINT, INK, dot_panel, label_of
 from benchmarks.dot_panel import note as note_at
+from benchmarks.joined import JOINT
 from representations.io import atomic_path
 
+LONGEST = 20  # letters of training sets that a title has room for
 VIEWS = {"adt": "antibodies", "rna": "panel RNA"}
 STYLE = {"font.family": "DejaVu Sans", "font.size": 10, "axes.edgecolor": FAINT}
 
@@ -115,7 +117,9 @@ def _head(
         one = size.min() == n.min()
         words.append("one pool of all" if one else pool.format(int(size.min())))
     words.append(f"{seeds.max()} seed" + ("s" if seeds.max() > 1 else ""))
-    ax.set_title(f"{train} → {test}", loc="left", weight="bold", color=INK, pad=21)
+    known = train.split(JOINT)
+    shown = train if len(train) <= LONGEST else f"{len(known)} other sets"
+    ax.set_title(f"{shown} → {test}", loc="left", weight="bold", color=INK, pad=21)
     text = note_at(ax, "  ·  ".join(words), (0, 1), (0, 7), xycoords="axes fraction", color=FAINT)
     # a long line must not squeeze the panel
     text.set_in_layout(False)

@@ -14,7 +14,7 @@ import pytest
 from benchmarks import records
 
 ROOT = Path(__file__).parents[1]
-SEEDS = 8
+SEEDS = 5
 SCRIPT = f"""
 import sys
 from pathlib import Path
