@@ -21,6 +21,7 @@ from benchmarks.guard import assert_no_leak
 from benchmarks.joined import members
 from benchmarks.set_cells import by_gene, names_of, paired, stacked
 from benchmarks.splits import split
+from benchmarks.suites import IMMUNE
 from benchmarks.task_cells import _load
 from clip_align.markers import load_panel, marker_genes
 from clip_align.markers.descriptions import Courses, mean_courses
@@ -28,7 +29,6 @@ from clip_align.markers.two_views import MarkerColumns, in_own_units, measured
 from clip_align.pairs import PairedCells
 from representations.preprocess import counts, log_normalise
 
-IMMUNE = ("kang", "marrow", "pbmc10k_cite", "pbmc3k", "teaseq")
 COMPONENTS = 100
 
 
@@ -58,8 +58,9 @@ class PanelCells:
     def known(self) -> tuple[PairedCells, PairedCells]:
         """Training and validation pairs; NaN is a marker that a set does not measure."""
         parts: tuple[list[PairedCells], list[PairedCells]] = ([], [])
-        for name, adata, rows in zip(self.names, self.sets, self._rows, strict=True):
-            x_nd, profile_nm = self.place(adata), in_own_units(self.columns.profile(adata))
+        sides = zip(self.names, self.sets, self._fitted[1], self._rows, strict=True)
+        for name, adata, x_nd, rows in sides:
+            profile_nm = in_own_units(self.columns.profile(adata))
             ids_n, types_n = names_of(adata)
             ids_n = np.char.add(f"{name}:", ids_n)
             for part, i in zip(parts, rows, strict=True):
@@ -81,34 +82,41 @@ class PanelCells:
         return tuple((cut.train_index, cut.validation_index) for cut in cuts)
 
     @cached_property
-    def pca(self) -> PCA:
-        """Components of the training cells, exact."""
-        parts = [
-            by_gene(adata[:, list(cell_genes())], cell_genes())[train]
-            for adata, (train, _) in zip(self.sets, self._rows, strict=True)
-        ]
-        return PCA(COMPONENTS, svd_solver="covariance_eigh").fit(np.concatenate(parts))
+    def _fitted(self) -> tuple[PCA, tuple[np.ndarray, ...]]:
+        """Components of the training cells, exact, and all cells of each set in them."""
+        sets = [_genes_of(adata) for adata in self.sets]
+        train = [x_ng[rows] for x_ng, (rows, _) in zip(sets, self._rows, strict=True)]
+        pca = PCA(COMPONENTS, svd_solver="covariance_eigh").fit(np.concatenate(train))
+        return pca, tuple(_in_components(pca, x_ng) for x_ng in sets)
 
     @cached_property
     def courses(self) -> Courses:
         """How the genes of the marker side go with the state, in training cells."""
         parts = []
-        for adata, (train, _) in zip(self.sets, self._rows, strict=True):
+        for adata, x_nd, (train, _) in zip(self.sets, self._fitted[1], self._rows, strict=True):
             genes = [gene for gene in adata.var_names if gene in panel_genes()]
             columns = adata.var_names.get_indexer(genes)
             log_ng = log_normalise(counts(adata))[train][:, columns].toarray()
-            parts.append((genes, log_ng, self.place(adata)[train]))
+            parts.append((genes, log_ng, x_nd[train]))
         return mean_courses(parts)
 
     def place(self, adata: AnnData) -> np.ndarray:
         """Cells of a set in the components of the training cells, ``(n, d)``."""
-        x_ng = by_gene(adata[:, list(cell_genes())], cell_genes())
-        return np.asarray(self.pca.transform(x_ng), np.float32)
+        return _in_components(self._fitted[0], _genes_of(adata))
 
     def check_apart(self, name: str, adata: AnnData) -> None:
         """Raise ``LeakError`` where a cell that is asked of was one to learn from."""
         ids_n = np.char.add(f"{name}:", names_of(adata)[0])
         assert_no_leak(self.known[0].ids_n, ids_n.tolist(), what="the pairs")
+
+
+def _genes_of(adata: AnnData) -> np.ndarray:
+    """Genes of the cell side; depth is over these alone."""
+    return by_gene(adata[:, list(cell_genes())], cell_genes())
+
+
+def _in_components(pca: PCA, x_ng: np.ndarray) -> np.ndarray:
+    return np.asarray(pca.transform(x_ng), np.float32)
 
 
 def _taught(name: str, adata: AnnData, without: str) -> AnnData:

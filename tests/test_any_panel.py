@@ -10,7 +10,7 @@ import pytest
 import scipy.sparse as sp
 from anndata import AnnData
 
-from benchmarks import datasets, panel_cells
+from benchmarks import datasets, panel_cells, panel_models
 from benchmarks.guard import LeakError
 from benchmarks.panel_cells import PanelCells, cell_genes, panel_genes
 from benchmarks.run import identify
@@ -56,20 +56,19 @@ def cells(name: str, n: int = 260) -> AnnData:
 def planted(monkeypatch: pytest.MonkeyPatch):
     """The immune sets with planted content, small features, a short training."""
     held = {name: cells(name) for name in SETS}
-    caches = [panel_genes, cell_genes, any_panel.panel_cells, any_panel.ordered]
-    caches += [any_panel.placed, any_panel.ridge, any_panel.one_model]
+    caches = [panel_genes, cell_genes, panel_models.panel_models, panel_models.ordered]
     for kept in caches:
         kept.cache_clear()
     monkeypatch.setattr(panel_cells, "_load", held.get)
     monkeypatch.setattr(datasets, "load", lambda name, progress=True: held[name])
-    for module in (panel_cells, any_panel):
-        monkeypatch.setattr(module, "COMPONENTS", 6)
-        monkeypatch.setattr(module, "IMMUNE", SETS)
-    budget = dict(any_panel.BUDGET)
+    monkeypatch.setattr(panel_cells, "COMPONENTS", 6)
+    monkeypatch.setattr(any_panel, "COMPONENTS", 6)
+    monkeypatch.setattr(panel_cells, "IMMUNE", SETS)
+    budget = dict(panel_models.BUDGET)
     marker = replace(budget["model"].marker, described=13, width=64)
     budget["model"] = replace(budget["model"], marker=marker)
-    monkeypatch.setattr(any_panel, "BUDGET", budget | {"batch_size": 64})
-    monkeypatch.setattr(any_panel, "STEPS", 120)
+    monkeypatch.setattr(panel_models, "BUDGET", budget | {"batch_size": 64})
+    monkeypatch.setattr(panel_models, "STEPS", 120)
     yield held
     for kept in caches:
         kept.cache_clear()

@@ -1,6 +1,7 @@
 """Suites as data, one a file: which rows a table has. Running and judging them is elsewhere."""
 
 from benchmarks.suites.base import (
+    IMMUNE,
     OURS,
     SEEDS_FULL,
     SEEDS_QUICK,
@@ -13,6 +14,7 @@ from benchmarks.suites.base import (
 )
 
 __all__ = [
+    "IMMUNE",
     "OURS",
     "SEEDS_FULL",
     "SEEDS_QUICK",

@@ -10,6 +10,7 @@ from representations.family import Family
 
 SEEDS_FULL, SEEDS_QUICK = 5, 2
 OURS = "DiffMapProteinCLIP"
+IMMUNE = ("kang", "marrow", "pbmc10k_cite", "pbmc3k", "teaseq")
 SOURCE_KEY = "X_source_small"  # features of a row that reads a source model
 # Variants that several suites have.
 MATCHED: Mapping[str, str | int] = {"adaptation": "matched"}

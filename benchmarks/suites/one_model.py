@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from benchmarks.joined import JOINT
-from benchmarks.suites.base import OURS, Lead, Row, Suite, suites
+from benchmarks.suites.base import IMMUNE, OURS, Lead, Row, Suite, suites
 
-IMMUNE = ("kang", "marrow", "pbmc10k_cite", "pbmc3k", "teaseq")
 WITH_ANTIBODIES = ("pbmc10k_cite", "teaseq")
 KNOWN, UNKNOWN = {"asked": "known"}, {"asked": "unknown"}
 HIDDEN = ("B", "CD14 mono", "NK")

@@ -8,11 +8,9 @@ Shapes: ``n`` cells, ``k`` markers that are asked of.
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import replace
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
@@ -24,24 +22,29 @@ from benchmarks.coarse_lesson import coarse
 from benchmarks.datasets import SourceUnavailable
 from benchmarks.judge import judge
 from benchmarks.metrics.retrieval import retrieve, taken
-from benchmarks.panel_cells import COMPONENTS, IMMUNE, PanelCells
-from benchmarks.panel_ridge import PENALTY, PanelRidge
+from benchmarks.panel_cells import COMPONENTS
+from benchmarks.panel_models import (
+    BUDGET,
+    OF_ONE_PANEL,
+    STEPS,
+    PanelModels,
+    ordered,
+    panel_models,
+)
+from benchmarks.panel_ridge import PENALTY
 from benchmarks.pools import seeded_pools
 from benchmarks.records import MetricValue, metric_value
 from benchmarks.resample import N_REPLICATES, bootstrap_weights
 from benchmarks.set_cells import LIMIT, names_of, paired
 from benchmarks.setting import trained_as
 from benchmarks.siblings import OTHER
-from benchmarks.suites import Row
+from benchmarks.suites import IMMUNE, OURS, Row
 from benchmarks.tasks import NotRun, Outcome, tasks
-from clip_align.config import TrainConfig, bases
 from clip_align.markers import tables_revision
 from clip_align.markers.profile import View
 from clip_align.markers.two_views import Column, MarkerColumns, in_own_units, measured
-from clip_align.models import DiffMapProteinCLIP, ModelConfig, models
-from clip_align.pairs import PairedCells, epoch_steps
-from clip_align.towers import TowerConfig
-from clip_align.train import train
+from clip_align.models import models
+from clip_align.pairs import PairedCells
 from clip_align.unknown_markers import with_markers
 from representations.errors import InputError
 from representations.family import Family
@@ -49,16 +52,8 @@ from representations.keys import Obs
 from representations.threads import one_thread
 
 PROTOCOL = 1
-OURS, RIDGE, CHANCE = "DiffMapProteinCLIP", "ridge", "chance"
+RIDGE, CHANCE = "ridge", "chance"
 PAIR = "pair_accuracy"
-BUDGET: Mapping[str, Any] = {
-    "model": ModelConfig(
-        marker=TowerConfig(encoder="described_set", described=2 * COMPONENTS + 1)
-    ),
-    "batch_size": 128, "augmentation_strength": 0.6, "panel_dropout": 0.9,
-}  # fmt: skip
-OF_ONE_PANEL = {name: BUDGET[name] for name in ("batch_size", "augmentation_strength")}
-STEPS = 2400  # of a training, in whole passes over its cells: sets are of very different sizes
 FIELDS: Mapping[str, tuple[str, ...]] = {
     "asked": ("known", "unknown"),
     "descriptions": ("dealt",),
@@ -115,22 +110,23 @@ class AnyPanel:
     def _similarity(self, row: Row) -> tuple[Callable[[np.ndarray], np.ndarray], dict[str, str]]:
         """What gives similarities of rows of the query, and how many markers were asked of."""
         adata, _ = self.query
-        cells = panel_cells(row.train, self.seed, str(row.variant.get("without", "")))
+        fits = panel_models(row.train, self.seed, str(row.variant.get("without", "")))
+        cells = fits.cells
         cells.check_apart(self.test_name, adata)
         asked = self._asked(row, cells.columns, measured(adata, self.view))
         known = cells.columns.known(asked.columns)
         facts = {"markers": str(len(asked)), "markers_known": str(len(known))}
-        x_nd = placed(cells, self.test_name)
+        x_nd = fits.placed(self.test_name)
         if row.model == CHANCE:
             rng = np.random.default_rng(self.seed)
             drawn = baselines.create(CHANCE).fit(x_nd, x_nd, x_nd, x_nd, rng=rng)
             return lambda rows: drawn.similarity(x_nd[rows], x_nd[rows]), facts
         if row.model == RIDGE:
-            cell_nk = ridge(cells).predict(x_nd, asked.columns)
+            cell_nk = fits.ridge.predict(x_nd, asked.columns)
             profile_nk = in_own_units(asked.profile(adata))
             return lambda rows: cosine(cell_nk[rows], profile_nk[rows]), facts
         with one_thread():
-            cell_ne, marker_ne = self._embedded(row, cells, x_nd, asked)
+            cell_ne, marker_ne = self._embedded(row, fits, x_nd, asked)
         return lambda rows: cosine(cell_ne[rows], marker_ne[rows]), facts
 
     def _asked(self, row: Row, columns: MarkerColumns, names: tuple[str, ...]) -> MarkerColumns:
@@ -144,13 +140,14 @@ class AnyPanel:
         return MarkerColumns(tuple(asked))
 
     def _embedded(
-        self, row: Row, cells: PanelCells, x_nd: np.ndarray, asked: MarkerColumns
+        self, row: Row, fits: PanelModels, x_nd: np.ndarray, asked: MarkerColumns
     ) -> tuple[np.ndarray, np.ndarray]:
         profile_nk = in_own_units(asked.profile(self.query[0]))
         if row.variant.get("panel") == "own":
-            model = _of_one_panel(cells, asked)
+            model = fits.of_one_panel(asked)
             return model.embed_cells(x_nd), model.embed_markers(profile_nk)
-        model, columns = one_model(cells), cells.columns.with_new(asked.columns)
+        cells, model = fits.cells, fits.model
+        columns = cells.columns.with_new(asked.columns)
         if new := columns.columns[len(cells.columns.columns) :]:
             described_kc = MarkerColumns(new).facts(cells.courses, COMPONENTS).description_mc
             if row.variant.get("descriptions") == "dealt":
@@ -192,55 +189,6 @@ class AnyPanelRna(AnyPanel):
     """Genes of the panel of the query alone."""
 
     view = "rna"
-
-
-@lru_cache(maxsize=16)
-def panel_cells(train: str, seed: int, without: str) -> PanelCells:
-    """Training cells, shared by the rows of both tasks."""
-    return PanelCells(train, seed, without)
-
-
-@lru_cache(maxsize=2)
-def ordered(name: str) -> AnnData:
-    """Cells of a set in the order of their names."""
-    adata = datasets.load(name)
-    order = np.argsort(adata.obs_names.to_numpy().astype(str), kind="stable")
-    return adata[order].copy()
-
-
-@lru_cache(maxsize=2)
-def placed(cells: PanelCells, name: str) -> np.ndarray:
-    """Features of those, as a training has them."""
-    return cells.place(ordered(name))
-
-
-@lru_cache(maxsize=16)
-def ridge(cells: PanelCells) -> PanelRidge:
-    """The regression of these cells."""
-    return PanelRidge(cells.known[0], cells.columns)
-
-
-@lru_cache(maxsize=16)
-def one_model(cells: PanelCells) -> DiffMapProteinCLIP:
-    """The model of these cells."""
-    return _trained(*cells.known, BUDGET, cells.seed)
-
-
-def _of_one_panel(cells: PanelCells, asked: MarkerColumns) -> DiffMapProteinCLIP:
-    """A model of nothing but the markers that are asked of, as all training sets have them."""
-    columns = [cells.columns.columns.index(column) for column in asked.columns]
-    known, held = (
-        paired(x.cell_nd, x.marker_nm[:, columns], x.ids_n, x.types_n) for x in cells.known
-    )
-    return _trained(known, held, OF_ONE_PANEL, cells.seed)
-
-
-def _trained(
-    known: PairedCells, held: PairedCells, budget: Mapping[str, Any], seed: int
-) -> DiffMapProteinCLIP:
-    config: TrainConfig = replace(bases.get(OURS), **budget, seed=seed)
-    epochs = math.ceil(STEPS / epoch_steps(len(known), config.batch_size))
-    return train(known, held, replace(config, epochs=epochs), progress=False).model
 
 
 def _budget(row: Row) -> Mapping[str, Any]:
