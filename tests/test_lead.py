@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import numpy as np
@@ -33,6 +34,18 @@ def record(model: str, value: float, seed: int, variant=None, representation="X_
 def found() -> list[Record]:
     rows = [("ours", 0.9, {"adaptation": "matched"}), ("ours", 0.8, None), ("ridge", 0.85, None)]
     return [record(model, value, seed, v) for model, value, v in rows for seed in range(3)]
+
+
+def test_where_there_is_no_such_row_another_stands_for_it_if_that_is_said(found):
+    apart = [one.model_copy(update={"test": "c@1"}) for one in found if not one.variant]
+    both = [*found, *apart]
+    assert set(lead.against_all(both, LEAD)["test"]) == {"b@1"}
+    table = lead.against_all(both, replace(LEAD, elsewhere={}))
+    leads = table.groupby("test")["variant"].unique().map(list).to_dict()
+    assert leads == {"b@1": ['{"adaptation": "matched"}'], "c@1": ["{}"]}
+    assert lead.against_all(both, replace(LEAD, elsewhere={"basis": "own"})).equals(
+        lead.against_all(both, LEAD)
+    )
 
 
 def test_every_other_row_is_met_once_and_the_lead_never_itself(found):
