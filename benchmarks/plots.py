@@ -64,7 +64,8 @@ def talk_figure(
     heights = [max(counts[i : i + columns]) for i in range(0, len(counts), columns)]
     with sns.plotting_context("notebook", rc=STYLE), sns.axes_style("ticks", rc=STYLE):
         told = textwrap.wrap(note, width=90 * columns)
-        head = 0.75 + 0.2 * (len(told) - 1) if title else 0.0
+        names = textwrap.wrap(title, width=44 * columns)
+        head = 0.42 + 0.33 * len(names) + 0.2 * (len(told) - 1) if title else 0.0
         size = (7.6 * columns, sum(0.34 * height + 1.2 for height in heights) + 0.5 + head)
         figure = Figure(figsize=size, layout=ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.1))
         FigureCanvasAgg(figure)
@@ -87,14 +88,14 @@ def talk_figure(
         figure.legend(handles=_legend(rows), loc="outside lower center", frameon=False, **keys)
         if title:
             figure.suptitle(
-                title + "\n" * max(1, len(told)),
+                "\n".join(names) + "\n" * max(1, len(told)),
                 x=0.01,
                 ha="left",
                 weight="bold",
                 size=17,
                 color=INK,
             )
-            at = 1 - 0.52 / size[1]
+            at = 1 - (0.19 + 0.33 * len(names)) / size[1]
             text = figure.text(0.01, at, "\n".join(told), size=10.5, color=FAINT, va="top")
             text.set_in_layout(False)
     return figure

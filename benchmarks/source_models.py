@@ -26,6 +26,7 @@ from benchmarks import datasets
 from benchmarks.datasets.cache import Cache
 from benchmarks.datasets.console import say
 from benchmarks.datasets.scimilarity_genes import GENE_ORDER, gene_order
+from benchmarks.guard import LeakError
 from clip_align.scimilarity.atlas import Atlas
 from clip_align.scimilarity.cells import GeneMatch, expression, match_genes
 from clip_align.scimilarity.folder import (
@@ -65,10 +66,13 @@ def identity(seen: Sequence[str], config: PretrainConfig) -> dict[str, Any]:
 
 
 def provenance(source: SourceModel, *targets: str) -> dict[str, str]:
-    """Which source model rows on these data sets read; it may have seen none of them."""
-    seen = seen_for(*targets)
+    """Which source model rows on these data sets read; it may have seen none of them.
+
+    Raises ``LeakError`` where it says that it has.
+    """
+    seen = tuple(source.about["data"])
     if overlap := set(seen) & set(targets):
-        raise ValueError(f"the source model has seen {', '.join(sorted(overlap))}")
+        raise LeakError(f"the source model has seen {', '.join(sorted(overlap))}")
     return {
         "source": source.name, "source_digest": source.digest,
         "source_seen": ", ".join(seen), "source_overlap": "none",

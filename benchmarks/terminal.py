@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from benchmarks import records
@@ -43,7 +44,7 @@ def _section(suite: str, names: tuple[str, str, str], section: pd.DataFrame) -> 
     for name in ("model", "features", "variant"):
         shown.add_column(name)
     for name in (*columns, *["difference to ridge"] * compared):
-        shown.add_column(name, justify="right")
+        shown.add_column(escape(name), justify="right")  # [labels] of a metric are no markup
     for figures in in_order(section, suite, columns):
         lead = _lead(figures, columns)
         model, representation = str(lead["model"]), str(lead["representation"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,6 +15,8 @@ from benchmarks.annotators import Cells, Lesson
 from benchmarks.annotators._arms import ARMS, config_of
 from benchmarks.annotators.on_features import OnPca, OnSource
 from benchmarks.annotators.tuned import TunedArm
+from benchmarks.guard import LeakError
+from benchmarks.source_models import provenance
 from clip_align.scimilarity.budget import LEARNING_RATES, LEAST_STEPS, long_enough
 from clip_align.scimilarity.folder import SourceModel
 from clip_align.scimilarity.network import Decoder, Encoder, Layers
@@ -177,3 +180,12 @@ def test_components_are_fewer_where_cells_are(lesson):
 def test_wrong_names_are_one_line(name, options, said):
     with pytest.raises(InputError, match=said):
         annotators.create(name, options)
+
+
+def test_a_source_model_that_saw_a_data_set_of_the_row_fails_it(lesson):
+    source = replace(lesson.source(), about={"name": "small", "data": {"kang": "1", "pbmc3k": "2"}})
+    told = provenance(source, "teaseq", "marrow")
+    assert (told["source_seen"], told["source_overlap"]) == ("kang, pbmc3k", "none")
+    assert told["source_digest"] == source.digest
+    with pytest.raises(LeakError, match="has seen kang"):
+        provenance(source, "teaseq", "kang")
