@@ -1,5 +1,6 @@
 """Tables and the talk figure: aggregation, pairing, determinism, from records alone."""
 
+import io
 import re
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -10,12 +11,14 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.image import imread
+from rich.console import Console
 
 from benchmarks import plots, readme, records, stats, tables
 from benchmarks.outdated import outdated
 from benchmarks.ranges import range_of
 from benchmarks.records import MetricValue, Record
 from benchmarks.suites import Versus, suites
+from benchmarks.terminal import show_suite
 from benchmarks.tidy import COLUMNS, tidy
 from benchmarks.versus import versus
 from representations.errors import InputError
@@ -277,6 +280,24 @@ def test_the_talk_figure_shows_every_run_and_is_stable(tmp_path):
     assert imread(tmp_path / "a.png").std() > 0.05
     with pytest.raises(ValueError, match="nothing to draw"):
         plots.talk_figure(table, metric="mrr")
+
+
+def test_labels_of_a_metric_are_whole_in_the_terminal_and_a_long_title_is_in_the_figure(tmp_path):
+    names = ("pair_accuracy", "type_match@1[coarse]")
+    found = [
+        record("ridge", "X_pca", 0, seed=seed, metrics={name: figure(0.8) for name in names})
+        for seed in range(2)
+    ]
+    for one in found:
+        records.save(one, tmp_path)
+    said = io.StringIO()
+    show_suite("cross_dataset", tmp_path, console=Console(width=200, file=said))
+    assert "type_match@1[coarse]" in said.getvalue()
+    drawn = plots.talk_figure(tidy(found), title="word " * 20)
+    drawn.canvas.draw()
+    assert drawn.get_suptitle().rstrip().count("\n") == 2
+    head = drawn._suptitle.get_window_extent()
+    assert head.x1 <= drawn.bbox.x1
 
 
 def test_the_readme_table_follows_the_records(tmp_path):
