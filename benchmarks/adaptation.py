@@ -61,10 +61,17 @@ def own_features(query: AnnData, known: AnnData) -> Sides:
 
 
 def embedding(name: str, model: object) -> Trained | Cosines:
-    """The model, if it has embeddings to start from; ``InputError`` otherwise."""
+    """The model, if it has embeddings; ``InputError`` otherwise."""
     if not isinstance(model, Trained | Cosines):
-        raise InputError(f"adaptation=matched: {name} has no embeddings to start from")
+        raise InputError(f"{name} has no embeddings, which adaptation and answer=plan start from")
     return model
+
+
+def sides(model: Trained | Cosines, cell_nd: np.ndarray, marker_nm: np.ndarray) -> Sides:
+    """Cells and profiles in the space of a model."""
+    if isinstance(model, Cosines):
+        return model.sides(cell_nd, marker_nm)
+    return model.model.embed_cells(cell_nd), model.model.embed_markers(marker_nm)
 
 
 def adapted(
@@ -76,15 +83,9 @@ def adapted(
     own_nd, known_nd = cells.own_features(panel_genes)
     student = isinstance(model, Trained)
     source = replace(cells.pairs_without_features("train"), cell_nd=known_nd) if student else None
-
-    def start(shown_nm: np.ndarray) -> Sides:
-        if isinstance(model, Cosines):
-            return model.sides(test.cell_nd, shown_nm)
-        return model.model.embed_cells(test.cell_nd), model.model.embed_markers(shown_nm)
-
     return learnt(
-        start, own_nd, test.marker_nm, config_for(cells.seed),
-        seed=cells.seed, student=student, source=source,
+        lambda shown_nm: sides(model, test.cell_nd, shown_nm), own_nd, test.marker_nm,
+        config_for(cells.seed), seed=cells.seed, student=student, source=source,
     )  # fmt: skip
 
 

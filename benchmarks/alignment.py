@@ -13,8 +13,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from benchmarks import baselines, datasets, matchers
-from benchmarks.adaptation import adapted, embedding
-from benchmarks.baselines.base import cosine
+from benchmarks.adaptation import Sides, adapted, embedding, sides
+from benchmarks.answers import similarities
 from benchmarks.controls import Beside, controls
 from benchmarks.judge import judge
 from benchmarks.lessons import matched
@@ -94,15 +94,20 @@ class AlignmentTask:
         self, row: Row, setting: Setting, test: PairedCells
     ) -> Callable[[np.ndarray], np.ndarray]:
         """Fit a row; what then gives the similarities of rows of the test pairs."""
-        model = self._model(row, setting)
-        if setting.adaptation == "matched":
-            start = embedding(row.model, model)
+        if setting.adaptation != "none" or setting.answer != "cosine":
             with one_thread():
-                cell_ne, marker_ne = adapted(self.cells, setting.panel_genes, test, start)
-            return lambda rows: cosine(cell_ne[rows], marker_ne[rows])
+                return similarities(setting.answer, *self._sides(row, setting, test))
+        model = self._model(row, setting)
         if isinstance(model, Trained):
             return lambda rows: similarity(model.model, test.cell_nd[rows], test.marker_nm[rows])
         return lambda rows: model.similarity(test.cell_nd[rows], test.marker_nm[rows])
+
+    def _sides(self, row: Row, setting: Setting, test: PairedCells) -> Sides:
+        """Cells and profiles of the query in one space, adapted to it where a row says so."""
+        model = embedding(row.model, self._model(row, setting))
+        if setting.adaptation == "none":
+            return sides(model, test.cell_nd, test.marker_nm)
+        return adapted(self.cells, setting.panel_genes, test, model)
 
     def _model(self, row: Row, setting: Setting) -> Trained | baselines.Matcher:
         if row.model in models.names():

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal, cast
 
 from benchmarks import adaptation, baselines, matchers
+from benchmarks.answers import EPSILON, Answer
 from benchmarks.factors import factors
 from benchmarks.method import method
 from benchmarks.plans import as_run, factors_in, resolve
@@ -23,6 +24,7 @@ from representations.integrated_config import IntegratedConfig
 
 PROTOCOL = 2
 INTEGRATED = "X_integrated"
+LATER = ("adaptation", "answer")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +33,8 @@ class Setting:
 
     ``blocks`` and ``weights`` are of ``X_integrated``: its own choice, every block (``all``) or
     those named (``pca+residual``), weighted by its own rule, alike, or as validation pairs have it.
-    ``adaptation="matched"`` learns the query from its own cells and profiles, unpaired.
+    ``adaptation="matched"`` learns the query from its own cells and profiles, unpaired;
+    ``answer="plan"`` gives each of its profiles the same share (:mod:`benchmarks.answers`).
     """
 
     panel_genes: Literal["removed", "kept"] = "removed"
@@ -40,6 +43,7 @@ class Setting:
     blocks: str = "default"
     weights: Literal["default", "equal", "tuned"] = "default"
     adaptation: Literal["none", "matched"] = "none"
+    answer: Answer = "cosine"
 
 
 def setting_of(row: Row) -> Setting:
@@ -60,10 +64,11 @@ def setting_of(row: Row) -> Setting:
 
 
 def settings_of(row: Row) -> dict[str, Any]:
-    """A setting as records name it, less what is not used: ``adaptation`` came after the first."""
-    setting = asdict(setting_of(row))
-    if setting["adaptation"] == "none":
-        del setting["adaptation"]
+    """A setting as records name it, less what came after the first of them and is not used."""
+    setting, plain = asdict(setting_of(row)), Setting()
+    for name in LATER:
+        if setting[name] == getattr(plain, name):
+            del setting[name]
     return setting
 
 
@@ -97,6 +102,8 @@ def config_of(row: Row, view: str, budget: Mapping[str, Any] | None = None) -> d
         config |= {} if control == "none" else {"control": control}
     if "adaptation" in setting:
         config["adaptation"] = adaptation.identity()
+    if "answer" in setting:
+        config["answer"] = {"epsilon": EPSILON}
     return config
 
 

@@ -14,6 +14,8 @@ IMMUNE = ("kang", "marrow", "pbmc10k_cite", "pbmc3k", "teaseq")
 SOURCE_KEY = "X_source_small"  # features of a row that reads a source model
 # Variants that several suites have.
 MATCHED: Mapping[str, str | int] = {"adaptation": "matched"}
+PLAN: Mapping[str, str | int] = {"answer": "plan"}
+MATCHED_PLAN: Mapping[str, str | int] = {**PLAN, **MATCHED}
 KEPT: Mapping[str, str | int] = {"panel_genes": "kept"}
 INDUCTIVE: Mapping[str, str | int] = {"query_statistics": "train"}
 

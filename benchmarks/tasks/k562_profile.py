@@ -6,7 +6,6 @@ contrastive models alone carry less over, as their rows show.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property
 from typing import Any, ClassVar, cast
@@ -14,9 +13,9 @@ from typing import Any, ClassVar, cast
 import numpy as np
 
 from benchmarks import baselines, datasets
-from benchmarks.adaptation import identity_of, learnt
+from benchmarks.adaptation import Sides, identity_of, learnt
 from benchmarks.alignment import AlignmentTask
-from benchmarks.baselines.base import Cosines, cosine
+from benchmarks.baselines.base import Cosines
 from benchmarks.effect_cells import COMPONENTS, OWN_COMPONENTS, EffectCells
 from benchmarks.joined import members
 from benchmarks.set_cells import LIMIT
@@ -28,7 +27,6 @@ from clip_align.adapt import STUDENT, AdaptConfig
 from clip_align.models import models
 from clip_align.pairs import PairedCells
 from representations.errors import InputError
-from representations.threads import one_thread
 
 PROTOCOL = 1
 START, SHUFFLED = "ridge", "shuffled_pairs"
@@ -72,18 +70,9 @@ class K562Profile(AlignmentTask):
         kept = {k: v for k, v in outcome.metrics.items() if not k.startswith("type_match")}
         return replace(outcome, metrics=kept)
 
-    def _similarity(
-        self, row: Row, setting: Setting, test: PairedCells
-    ) -> Callable[[np.ndarray], np.ndarray]:
+    def _sides(self, row: Row, setting: Setting, test: PairedCells) -> Sides:
         if setting.adaptation == "none":
-            return super()._similarity(row, setting, test)
-        with one_thread():
-            cell_ne, marker_ne = self._adapted(row, setting, test)
-        return lambda rows: cosine(cell_ne[rows], marker_ne[rows])
-
-    def _adapted(
-        self, row: Row, setting: Setting, test: PairedCells
-    ) -> tuple[np.ndarray, np.ndarray]:
+            return super()._sides(row, setting, test)
         if row.model not in (START, *models.names()):
             raise InputError(f"adaptation=matched: for {START} and models, not for {row.model}")
         ridge = self._start(row, setting)

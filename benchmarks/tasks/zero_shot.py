@@ -157,7 +157,7 @@ def _check(row: Row) -> None:
         **dict.fromkeys((LABELS, PROFILES), ("adaptation",)),
         **dict.fromkeys(annotators.names(), ("adaptation", "query_statistics")),
     }.get(row.model, ())
-    if named := [name for name in unread if name in row.variant]:
+    if named := [name for name in (*unread, "answer") if name in row.variant]:
         raise InputError(f"variant {named[0]}: {row.model} does not read it; leave it out")
 
 
