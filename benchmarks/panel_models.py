@@ -20,6 +20,7 @@ from benchmarks.panel_ridge import PanelRidge
 from benchmarks.set_cells import paired
 from benchmarks.suites import OURS
 from clip_align.config import TrainConfig, bases
+from clip_align.markers.descriptions import width_of
 from clip_align.markers.two_views import MarkerColumns
 from clip_align.models import DiffMapProteinCLIP, ModelConfig
 from clip_align.pairs import PairedCells, epoch_steps
@@ -28,7 +29,7 @@ from clip_align.train import train
 
 BUDGET: Mapping[str, Any] = {
     "model": ModelConfig(
-        marker=TowerConfig(encoder="described_set", described=2 * COMPONENTS + 1)
+        marker=TowerConfig(encoder="described_set", described=width_of(COMPONENTS))
     ),
     "batch_size": 128, "augmentation_strength": 0.6, "panel_dropout": 0.9,
 }  # fmt: skip

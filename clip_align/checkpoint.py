@@ -21,6 +21,7 @@ from clip_align.config import TrainConfig
 from clip_align.documents import CONFIG, line, read_document, versions
 from clip_align.gating import GateReference
 from clip_align.markers import ancestry
+from clip_align.markers.descriptions import features_in
 from clip_align.markers.two_views import BOTH, MarkerColumns
 from clip_align.models import DiffMapProteinCLIP, models
 from clip_align.pairs import UNLABELLED
@@ -48,8 +49,8 @@ class RunPanel:
     """The marker side of a run: its view, its markers in order, and the types it has seen.
 
     ``nodes`` are those of the hierarchy with the markers under each, where the model reads them.
-    ``described`` are genes whose course is kept, so that markers the run never met may enter by
-    them (:mod:`clip_align.markers.descriptions`).
+    ``described`` are genes of which it is kept what is known, so that markers the run never met may
+    enter by it (:mod:`clip_align.markers.descriptions`).
     """
 
     view: str
@@ -193,10 +194,9 @@ def _load_weights(
         ) from error
     if prototypes_te.shape != shape:
         raise InputError(f"{path}: prototypes of shape {prototypes_te.shape}, expected {shape}")
-    if course_gd is not None and course_gd.shape != (described, model.cell_dim):
-        raise InputError(
-            f"{path}: courses of shape {course_gd.shape}, expected {(described, model.cell_dim)}"
-        )
+    expected = described, features_in(model.config.marker.described)
+    if course_gd is not None and course_gd.shape != expected:
+        raise InputError(f"{path}: courses of shape {course_gd.shape}, expected {expected}")
     model.eval()
     return prototypes_te, gates, course_gd
 

@@ -42,6 +42,7 @@ def _train(base: TrainConfig) -> Callable[..., int]:
         representation: str = "pca",
         view: RunView = "adt",
         keep_panel_genes: bool = False,
+        protein_embedding: Path | None = None,
         validation_share: float = 0.15,
         fail_on_collapse: bool = False,
         overwrite: bool = False,
@@ -57,6 +58,8 @@ def _train(base: TrainConfig) -> Callable[..., int]:
             view: Marker profile: antibodies (adt), the genes of the panel (rna), or both, for a
                 run that takes any panel.
             keep_panel_genes: Let the cell side read the genes of the markers.
+            protein_embedding: Numbers by gene symbol (.npz, .csv, .tsv) that describe markers too,
+                with --view both.
             validation_share: Share of the cells, or of the donors, that chooses the epoch.
             fail_on_collapse: End with exit code 3 where the embeddings are seen to collapse.
             overwrite: Replace a finished run.
@@ -67,6 +70,7 @@ def _train(base: TrainConfig) -> Callable[..., int]:
             representation=representation,
             view=view,
             keep_panel_genes=keep_panel_genes,
+            protein_embedding=protein_embedding,
             validation_share=validation_share,
             train=train,
             monitor=monitor,

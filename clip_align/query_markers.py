@@ -93,7 +93,8 @@ def _of_both(
     profile_nm = every.profile(clean)
     known_nm, new_nk = profile_nm[:, : len(markers)], profile_nm[:, len(markers) :]
     missing_m = np.isnan(known_nm).all(axis=0)
-    _say_missing(run, [markers[i] for i in np.flatnonzero(missing_m)], remarks)
+    missing = [markers[i] for i in np.flatnonzero(missing_m)]
+    _say_missing(run, missing, remarks, others=new_nk.shape[1])
     return np.concatenate([_scaled(known_nm, run, statistics), in_own_units(new_nk)], axis=1)
 
 
@@ -105,12 +106,15 @@ def _scaled(profile_nm: np.ndarray, run: Run, statistics: Statistics) -> np.ndar
     return match_moments(profile_nm, scaler.mean_d.numpy(), scaler.std_d.numpy())
 
 
-def _say_missing(run: Run, missing: list[str], remarks: list[str]) -> None:
-    """A remark, or ``InputError`` where the run takes no missing ones or has nothing left."""
+def _say_missing(run: Run, missing: list[str], remarks: list[str], *, others: int = 0) -> None:
+    """A remark, or ``InputError`` where the run takes no missing ones or has nothing left.
+
+    ``others`` are markers that it reads beside its own.
+    """
     if not missing:
         return
     n = len(run.panel.markers)
     lack = f"{len(missing)} of the run's {n} markers are not measured"
-    if len(missing) == n or not takes_missing(run.config.model.marker.encoder):
+    if (len(missing) == n and not others) or not takes_missing(run.config.model.marker.encoder):
         raise InputError(f"{lack} ({few(missing)})")
     remarks.append(f"{lack}: left out ({', '.join(missing)})")

@@ -18,10 +18,13 @@ from clip_align.kinship import kinship
 from clip_align.labels import cell_types, ontology_terms
 from clip_align.marker_side import MarkerSide, RunView, for_view
 from clip_align.markers import ancestry, protein_remarks
+from clip_align.markers.descriptions import Courses
 from clip_align.markers.hierarchy import load_hierarchy
+from clip_align.markers.protein_embedding import ProteinEmbedding, read_protein_embedding
+from clip_align.markers.two_views import BOTH, genes_of_any
 from clip_align.models import above
 from clip_align.monitor import Monitor, MonitorConfig
-from clip_align.origin import origin
+from clip_align.origin import file_sha256, origin
 from clip_align.pairs import UNLABELLED, PairedCells
 from clip_align.related import related
 from clip_align.run_folder import check_folder, keep_collapsed, staged
@@ -45,6 +48,7 @@ class FileTraining:
     representation: str = "pca"
     view: RunView = "adt"
     keep_panel_genes: bool = False
+    protein_embedding: Path | None = None
     validation_share: float = 0.15
     train: TrainConfig = field(default_factory=TrainConfig)
     monitor: MonitorConfig = field(default_factory=MonitorConfig)
@@ -73,11 +77,13 @@ def train_file(
     """
     out = Path(out)
     _check_plan(out, plan, overwrite=overwrite)
+    proteins, proteins_of = _proteins(plan)
     adata = read_h5ad(data)
     clean, remarks = prepare(adata, source=str(data))
     side = MarkerSide.of(
-        clean, plan.view, hierarchy=bool(plan.train.model.hierarchy), source=str(data)
-    )
+        clean, plan.view, hierarchy=bool(plan.train.model.hierarchy), proteins=proteins,
+        source=str(data),
+    )  # fmt: skip
     if plan.view != "rna":
         remarks += protein_remarks(clean)
     if (cell_types(clean) == UNLABELLED).all():
@@ -114,7 +120,7 @@ def train_file(
         )
         for rows in (~held_n, held_n)
     )
-    config = for_view(plan.train, plan.view, known.cell_nd.shape[1])
+    config = for_view(plan.train, plan.view, side.n_features(known.cell_nd.shape[1]))
     courses = side.courses(clean[~held_n], known.cell_nd)
     known, held = side.described(known, courses), side.described(held, courses)
     if config.augmentation == THINNING:
@@ -131,6 +137,7 @@ def train_file(
         "representation": plan.representation,
         "n_genes_excluded": len(exclude),
         "remarks": remarks,
+        **proteins_of,
     }
     with staged(out) as folder:
         try:
@@ -147,27 +154,44 @@ def train_file(
             raise
         except NonFiniteError as error:
             raise InputError(f"{data}: training stopped at {error}") from error
-        embedding_ne = trained.model.embed_cells(known.cell_nd)
-        types, prototypes_te = type_prototypes(embedding_ne, known.types_n)
-        run = Run(
-            config=config,
-            model=trained.model,
-            panel=RunPanel(
-                view=plan.view,
-                markers=side.markers,
-                types=types,
-                nodes=dict(side.nodes),
-                described=tuple(courses),
-            ),
-            course_gd=np.stack(list(courses.values())).astype(np.float32) if courses else None,
-            prototypes_te=prototypes_te,
-            provenance=provenance,
-            gates=GateReference.of(known.marker_nm, seed=plan.train.seed),
-        )
+        run = _run_of(trained, config, side, known, courses, provenance)
         save_run(folder, run, representation, _metrics(trained))
     if trained.collapse is not None:
         say(f"note: the training collapsed at {trained.collapse}")
     return trained
+
+
+def _run_of(
+    trained: Trained, config: TrainConfig, side: MarkerSide, known: PairedCells, courses: Courses,
+    provenance: dict[str, Any],
+) -> Run:  # fmt: skip
+    embedding_ne = trained.model.embed_cells(known.cell_nd)
+    types, prototypes_te = type_prototypes(embedding_ne, known.types_n)
+    return Run(
+        config=config,
+        model=trained.model,
+        panel=RunPanel(
+            view=side.view,
+            markers=side.markers,
+            types=types,
+            nodes=dict(side.nodes),
+            described=tuple(courses),
+        ),
+        course_gd=np.stack(list(courses.values())).astype(np.float32) if courses else None,
+        prototypes_te=prototypes_te,
+        provenance=provenance,
+        gates=GateReference.of(known.marker_nm, seed=config.seed),
+    )
+
+
+def _proteins(plan: FileTraining) -> tuple[ProteinEmbedding | None, dict[str, Any]]:
+    """The embedding of proteins that a plan names, and what provenance says of it."""
+    path = plan.protein_embedding
+    if path is None:
+        return None, {}
+    proteins = read_protein_embedding(path, genes_of_any())  # says so where there is no such file
+    told = {"file": path.name, "sha256": file_sha256(path), "width": proteins.width}
+    return proteins, {"protein_embedding": told}
 
 
 def _check_cells(clean: AnnData, plan: FileTraining, ancestry_mk: np.ndarray) -> None:
@@ -192,5 +216,7 @@ def _check_plan(out: Path, plan: FileTraining, *, overwrite: bool) -> None:
     """All that can be refused before the file is read."""
     check(for_view(plan.train, plan.view, 1))
     check_share(plan.validation_share)
+    if plan.protein_embedding is not None and plan.view != BOTH:
+        raise InputError("--protein-embedding: describes the markers of --view both; leave it out")
     registry.get(plan.representation)
     check_folder(out, overwrite=overwrite)

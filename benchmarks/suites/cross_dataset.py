@@ -80,9 +80,7 @@ def _cross_dataset() -> Suite:
         name="cross_dataset",
         title="From TEA-seq to other donors, laboratories and panels",
         rows=tuple(rows),
-        lead=Lead(
-            model=OURS, representation="X_pca", variant=MATCHED_PLAN, elsewhere=MATCHED
-        ),
+        lead=Lead(model=OURS, representation="X_pca", variant=MATCHED_PLAN, elsewhere=MATCHED),
         below=("gaps",),
         note=(
             "Panel genes are removed from the cell side. Within a data set the pool is the whole "

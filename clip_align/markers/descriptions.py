@@ -22,7 +22,7 @@ Courses: TypeAlias = Mapping[str, np.ndarray]
 
 def gene_courses(expression_ng: np.ndarray, state_nd: np.ndarray) -> np.ndarray:
     """Correlation of every gene with every feature of the state, ``(g, d)``; 0 for constants."""
-    z_ng, z_nd = _standardised(expression_ng), _standardised(state_nd)
+    z_ng, z_nd = standardised(expression_ng), standardised(state_nd)
     return np.asarray(z_ng.T @ z_nd / len(z_nd), np.float32)
 
 
@@ -39,10 +39,21 @@ def describe(markers: Sequence[str], view: View, course_of: Courses, n_features:
         course_d = np.mean(known, axis=0) if known else np.zeros(n_features)
         antibody = float(view == "adt")
         rows.append(np.concatenate([course_d, antibody * course_d, [antibody]]))
-    return np.array(rows, dtype=np.float32).reshape(len(markers), 2 * n_features + 1)
+    return np.array(rows, dtype=np.float32).reshape(len(markers), width_of(n_features))
 
 
-def _standardised(x_nd: np.ndarray) -> np.ndarray:
+def width_of(n_features: int) -> int:
+    """Numbers that describe a marker, of whose gene ``n_features`` are known."""
+    return 2 * n_features + 1
+
+
+def features_in(width: int | None) -> int:
+    """The inverse of :func:`width_of`; 0 where nothing is described."""
+    return 0 if width is None else (width - 1) // 2
+
+
+def standardised(x_nd: np.ndarray) -> np.ndarray:
+    """Columns at mean 0 and deviation 1, constant ones at 0."""
     spread_d = column_spread(x_nd)
     return np.asarray((x_nd - column_mean(x_nd)) / np.where(spread_d > 0, spread_d, np.inf))
 

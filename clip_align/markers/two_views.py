@@ -15,7 +15,7 @@ from anndata import AnnData
 from clip_align.marker_facts import MarkerFacts
 from clip_align.markers.antibodies import antibodies
 from clip_align.markers.columns import has_antibodies
-from clip_align.markers.descriptions import Courses, describe
+from clip_align.markers.descriptions import Courses, describe, width_of
 from clip_align.markers.panel import load_panel
 from clip_align.markers.profile import View, available_markers, marker_genes, marker_profile
 from clip_align.pairs import match_moments
@@ -116,7 +116,7 @@ class MarkerColumns:
         rows = [described[column] for column in self.columns]
         return MarkerFacts(
             view_m=np.array([VIEWS.index(view) for view, _ in self.columns], dtype=np.int64),
-            description_mc=np.array(rows, np.float32).reshape(len(rows), 2 * n_features + 1),
+            description_mc=np.array(rows, np.float32).reshape(len(rows), width_of(n_features)),
         )
 
 

@@ -16,7 +16,7 @@ from clip_align.checkpoint import load_run
 from clip_align.embed import embed
 from clip_align.marker_facts import MarkerFacts
 from clip_align.markers import antibodies, load_panel, marker_genes, resolve_antibody
-from clip_align.markers.two_views import MarkerColumns
+from clip_align.markers.two_views import MarkerColumns, genes_of_any
 from clip_align.query import query
 from clip_align.retrieval import pair_scores
 from representations import registry
@@ -106,6 +106,53 @@ def test_of_an_antibody_whose_gene_it_does_not_know_it_says_so(both: Path, cells
     adata.obsm[Obsm.PROTEIN][unheard] = 3
     remarks = embed(adata, load_run(both), registry.load(both / "representation"), statistics="own")
     assert any(f"adt:{unheard}" in x and "it knows nothing of their genes" in x for x in remarks)
+
+
+@pytest.fixture(scope="module")
+def with_proteins(cells: AnnData, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Trained without the hidden antibodies and without their genes, which an embedding knows."""
+    folder = tmp_path_factory.mktemp("proteins")
+    genes = sorted(genes_of_any() & set(cells.var_names))
+    log_ng = np.log1p(cells[:, genes].to_df())
+    mean_gt = log_ng.groupby(cells.obs["cell_type"], observed=True).mean().T
+    known_gt = mean_gt.sub(mean_gt.mean(axis=1), axis=0).div(mean_gt.std(axis=1), axis=0)
+    known_gt.fillna(0.0).to_csv(folder / "known.csv")
+    known = cells[:N_TRAIN, ~cells.var_names.isin(marker_genes(HIDDEN, "adt"))].copy()
+    known.obsm[Obsm.PROTEIN] = known.obsm[Obsm.PROTEIN].drop(columns=hidden(known))
+    known.write_h5ad(folder / "train.h5ad")
+    told = ["--view", "both", "--protein-embedding", folder / "known.csv"]
+    args = ["train", folder / "train.h5ad", "-o", folder / "run", *told, *TINY]
+    assert run_main(*args, "--train.epochs", "25") == 0
+    return folder / "run"
+
+
+def test_a_protein_embedding_tells_of_genes_that_no_cell_measured(
+    with_proteins: Path, cells: AnnData
+) -> None:
+    run = load_run(with_proteins)
+    width = run.provenance["protein_embedding"]["width"]
+    assert run.course_gd is not None
+    assert run.course_gd.shape == (len(run.panel.described), run.model.cell_dim + width)
+    shown = {"antibodies": hidden(cells), "genes": False}
+    read, told = asked(cells, with_proteins, "own", **shown)
+    assert any("never met" in x and "read by" in x and "adt:CD19" in x for x in told)
+    assert read > 0.55
+
+    # It is the embedding that told: without its columns they say less.
+    blind = replace(run, course_gd=run.course_gd * (np.arange(run.course_gd.shape[1]) < 0))
+    query = cells[N_TRAIN:, ~cells.var_names.isin(load_panel().genes)].copy()
+    query.obsm[Obsm.PROTEIN] = query.obsm[Obsm.PROTEIN][hidden(cells)]
+    embed(query, blind, registry.load(with_proteins / "representation"), statistics="own")
+    sim_nn = query.obsm[Obsm.CLIP_CELL] @ query.obsm[Obsm.CLIP_MARKER].T
+    assert read > float(pair_scores(sim_nn).pair_accuracy_n.mean()) + 0.05
+
+
+def test_a_protein_embedding_is_for_both_views(data: Path, tmp_path: Path, capsys) -> None:
+    options = ["--protein-embedding", tmp_path / "e.npz", *TINY]
+    for view, told in (("adt", "describes the markers of --view both"), ("both", "no such file")):
+        assert run_main("train", data, "-o", tmp_path / "r", "--view", view, *options) == 2
+        assert told in capsys.readouterr().err
+        assert not (tmp_path / "r").exists()
 
 
 def test_a_table_of_hashtags_is_none_of_antibodies(both: Path, cells: AnnData) -> None:

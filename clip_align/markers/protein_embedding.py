@@ -1,0 +1,109 @@
+"""An embedding of proteins that a user has: one more thing that describes a marker.
+
+Any table of numbers by gene symbol will do, of a protein language model say (ESM-2: Lin 2023,
+doi:10.1126/science.ade2574), as SATURN (Rosen 2024, doi:10.1038/s41592-024-02191-z) has for genes.
+It stands beside the course of the gene (:mod:`clip_align.markers.descriptions`), and alone where
+the cells do not measure the gene.
+
+Shapes: ``g`` genes, ``d`` features of the state, ``p`` dimensions of the embedding.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from clip_align.markers.descriptions import Courses, standardised
+from representations.errors import InputError
+
+GENES, EMBEDDING = "genes", "embedding"  # arrays of an npz file
+UNREADABLE = (
+    OSError, EOFError, KeyError, TypeError, ValueError, NotImplementedError, zipfile.BadZipFile,
+)  # fmt: skip
+SEPARATORS = {".csv": ",", ".tsv": "\t", ".csv.gz": ",", ".tsv.gz": "\t"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProteinEmbedding:
+    """A row for each gene that a marker may be of, ``embedding_gp``."""
+
+    genes: tuple[str, ...]
+    embedding_gp: np.ndarray
+
+    @property
+    def width(self) -> int:
+        """Dimensions."""
+        return int(self.embedding_gp.shape[1])
+
+    def beside(self, courses: Courses, n_features: int) -> Courses:
+        """Courses with the embedding beside them, ``(d + p,)`` a gene; what is not known is zero.
+
+        Columns are standardised over the genes, and all of them weigh as much as a course does, so
+        that neither the unit nor the number of dimensions has a part.
+        """
+        z_gp = standardised(self.embedding_gp) * np.sqrt(n_features / self.width)
+        told = dict(zip(self.genes, z_gp, strict=True))
+        no_course, untold = np.zeros(n_features), np.zeros(self.width)
+        return {
+            gene: np.concatenate([courses.get(gene, no_course), told.get(gene, untold)])
+            for gene in dict.fromkeys((*courses, *self.genes))
+        }
+
+
+def read_protein_embedding(path: str | Path, known: Collection[str]) -> ProteinEmbedding:
+    """Rows of a file that are of ``known`` genes, in the order of their names.
+
+    Parameters
+    ----------
+    path
+        ``.npz`` with arrays ``genes`` and ``embedding``, or a table (``.csv``, ``.tsv``, also
+        ``.gz``) with a heading, gene symbols in its first column and numbers in all others.
+
+    Raises
+    ------
+    InputError
+        What cannot be read, holds a gene twice or values that are no numbers, or fewer than two
+        of the genes.
+    """
+    path = Path(path)
+    try:
+        genes, values = _npz(path) if path.suffix == ".npz" else _table(path)
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: no such file") from error
+    except UNREADABLE as error:
+        raise InputError(
+            f"{path}: not an embedding of proteins ({' '.join(str(error).split())[:160]})"
+        ) from error
+    if values.ndim != 2 or len(values) != len(genes) or values.shape[1] == 0:
+        raise InputError(f"{path}: {len(genes)} genes for an embedding of shape {values.shape}")
+    rows = {gene: i for i, gene in enumerate(genes)}
+    if len(rows) < len(genes):
+        twice = next(gene for i, gene in enumerate(genes) if rows[gene] != i)
+        raise InputError(f"{path}: gene {twice} is there twice; keep one row of it")
+    found = tuple(sorted(rows.keys() & set(known)))
+    if len(found) < 2:
+        raise InputError(
+            f"{path}: {len(found)} genes that a marker may be of; name rows by gene symbol"
+        )
+    embedding_gp = values[[rows[gene] for gene in found]]
+    if not np.isfinite(embedding_gp).all():
+        raise InputError(f"{path}: nan or infinite values; leave such genes out")
+    return ProteinEmbedding(genes=found, embedding_gp=embedding_gp)
+
+
+def _npz(path: Path) -> tuple[list[str], np.ndarray]:
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+        return arrays[GENES].astype(str).ravel().tolist(), arrays[EMBEDDING].astype(np.float64)
+
+
+def _table(path: Path) -> tuple[list[str], np.ndarray]:
+    kind = "".join(path.suffixes[-2:]) if path.suffix == ".gz" else path.suffix
+    if kind not in SEPARATORS:
+        raise ValueError(f"name it .npz, {', '.join(SEPARATORS)}")
+    table = pd.read_csv(path, sep=SEPARATORS[kind], index_col=0)
+    return table.index.astype(str).tolist(), table.to_numpy(np.float64)
