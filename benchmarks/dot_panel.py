@@ -28,7 +28,7 @@ CONTROL = {"basis": "own"}
 # What a long field of a variant is called; features that a model's name says already.
 WORDS = {
     "adaptation=matched": "adapted", "panel_genes=kept": "genes kept", "budget=tuned": "tuned",
-    "panel=own": "that panel alone", "asked=unknown": "never met",
+    "answer=plan": "by a plan", "panel=own": "that panel alone", "asked=unknown": "never met",
 }  # fmt: skip
 NAMELESS = ("none", "X_scanvi", SOURCE_KEY)
 # a share close to one is told apart by its odds; these ticks keep it readable

@@ -1,10 +1,10 @@
-"""What a figure owes to how a question is put, a line a model: four gaps as columns.
+"""What a figure owes to how a question is put, a line a model: five gaps as columns.
 
 The same kind of model, trained on and asked of its own data set; scales of the query's own instead
-of those of training cells; panel genes left on the cell side; adaptation. The last three are
-paired, as in ``tidy``. The first is not: within a data set all its genes and markers are used, and
-scales are those of training cells, so that it holds what a panel shared by two sets costs too; its
-interval takes the two means for independent.
+of those of training cells; panel genes left on the cell side; adaptation; answers by a plan. All
+but the first are paired, as in ``tidy``. The first is not: within a data set all its genes and
+markers are used, and scales are those of training cells, so that it holds what a panel shared by
+two sets costs too; its interval takes the two means for independent.
 """
 
 from __future__ import annotations
@@ -20,10 +20,12 @@ from benchmarks.suites import base
 
 METRIC = "pair_accuracy"
 BASE, CHANCE = "{}", "chance"
-INDUCTIVE, KEPT, MATCHED = (json.dumps(dict(x)) for x in (base.INDUCTIVE, base.KEPT, base.MATCHED))
+INDUCTIVE, KEPT, MATCHED, PLAN = (
+    json.dumps(dict(x)) for x in (base.INDUCTIVE, base.KEPT, base.MATCHED, base.PLAN)
+)
 HEADS = (
     "the base", "own data set − another", "transductive − inductive", "panel kept − removed",
-    "adapted − base",
+    "adapted − base", "plan − cosine",
 )  # fmt: skip
 Rows = Mapping[tuple[str, ...], pd.Series]
 
@@ -57,12 +59,12 @@ def _cells(rows: Rows, section: tuple[str, str, str], model: tuple[str, ...]) ->
     if base is None:
         return []
     varied = {
-        name: rows.get((*section, *model, name)) for name in (INDUCTIVE, KEPT, MATCHED)
+        name: rows.get((*section, *model, name)) for name in (INDUCTIVE, KEPT, MATCHED, PLAN)
     }  # fmt: skip
     inside = rows.get((section[0], section[1], section[1], *model, BASE))
     gaps = [
         "" if inside is None else _unpaired(inside, base),
-        _paired(varied[INDUCTIVE], sign=-1), _paired(varied[KEPT]), _paired(varied[MATCHED]),
+        _paired(varied[INDUCTIVE], sign=-1), *(_paired(varied[x]) for x in (KEPT, MATCHED, PLAN)),
     ]  # fmt: skip
     return [*model, interval(base), *gaps] if any(gaps) else []
 

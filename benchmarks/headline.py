@@ -15,7 +15,10 @@ from benchmarks.suites import base
 from benchmarks.tidy import tidy
 
 SUITE = "cross_dataset"
-MATCHED, KEPT = (json.dumps(dict(variant)) for variant in (base.MATCHED, base.KEPT))
+MATCHED, KEPT, PLAN, MATCHED_PLAN = (
+    json.dumps(dict(variant), sort_keys=True)
+    for variant in (base.MATCHED, base.KEPT, base.PLAN, base.MATCHED_PLAN)
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +36,8 @@ class Look:
         default_factory=lambda: {
             "{}": "",
             MATCHED: ", adapted to the unpaired query",
+            MATCHED_PLAN: ", adapted, answers by a plan",
+            PLAN: ", answers by a plan",
             KEPT: ", panel genes kept",
             '{"basis": "own"}': ", the query's own basis",
         }

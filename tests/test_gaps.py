@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from benchmarks.gaps import BASE, HEADS, INDUCTIVE, KEPT, MATCHED, METRIC, lines
+from benchmarks.gaps import BASE, HEADS, INDUCTIVE, KEPT, MATCHED, METRIC, PLAN, lines
 
 ACROSS, INSIDE = ("align", "a@1", "b@1"), ("align", "a@1", "a@1")
 
@@ -34,11 +34,13 @@ def test_each_gap_has_its_sign_and_interval() -> None:
     found = table(
         row(ACROSS, BASE, 0.80), row(INSIDE, BASE, 0.90), row(ACROSS, INDUCTIVE, 0.75, -0.05),
         row(ACROSS, KEPT, 0.82, 0.02), row(ACROSS, MATCHED, 0.86, 0.06),
+        row(ACROSS, PLAN, 0.81, 0.01),
     )  # fmt: skip
     told = cells(found)
     assert told["transductive − inductive"] == "+0.050 [+0.030, +0.060]"
     assert told["panel kept − removed"] == "+0.020 [+0.010, +0.040]"
     assert told["adapted − base"] == "+0.060 [+0.050, +0.080]"
+    assert told["plan − cosine"] == "+0.010 [+0.000, +0.030]"
     # of two means: half widths of 0.03 each
     assert told["own data set − another"] == "+0.100 [+0.058, +0.142]"
 
