@@ -2,13 +2,14 @@
 
 Transductive, and declared by the row's variant: ``adaptation=matched`` reads the cells and the
 marker profiles of the query, never which belongs to which: profiles are dealt anew first.
+``annealed`` does the same, from soft plans where the start knows little of the query.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from anndata import AnnData
@@ -28,22 +29,28 @@ if TYPE_CHECKING:
 # Three ways to steady the variance of counts: what suite `best` has within a data set.
 OWN_FEATURES = IntegratedConfig(blocks=("pca", "residual", "sqrt"), weights="equal")
 Sides = tuple[np.ndarray, np.ndarray]
+Adaptation = Literal["matched", "annealed"]
+LEVELS: Mapping[Adaptation, AdaptConfig] = {
+    "matched": AdaptConfig(), "annealed": AdaptConfig(warm=(0.2, 0.2, 0.1, 0.1)),
+}  # fmt: skip
 
 
-def config_for(seed: int) -> AdaptConfig:
-    """Adaptation with the seed of a task."""
-    return AdaptConfig(train=replace(STUDENT, seed=seed))
+def config_for(level: Adaptation, seed: int) -> AdaptConfig:
+    """Adaptation of a row with the seed of a task."""
+    return replace(LEVELS[level], train=replace(STUDENT, seed=seed))
 
 
-def identity() -> dict[str, Any]:
+def identity(level: Adaptation) -> dict[str, Any]:
     """What decides an adaptation, for the configuration of a record."""
     features = method("X_integrated", OWN_FEATURES.blocks, config=OWN_FEATURES)
-    return {"features": features, **identity_of(AdaptConfig())}
+    return {"features": features, **identity_of(LEVELS[level])}
 
 
 def identity_of(config: AdaptConfig) -> dict[str, Any]:
-    """Every field, but for a description of markers that is not set: it came after the records."""
+    """Every field, but for those that came after the first records and are not used."""
     told = asdict(config)
+    if not config.warm:
+        del told["warm"], told["weak"]
     for tower in (told["train"]["model"][side] for side in ("cell", "marker")):
         if tower["described"] is None:
             del tower["described"]
@@ -75,17 +82,18 @@ def sides(model: Trained | Cosines, cell_nd: np.ndarray, marker_nm: np.ndarray) 
 
 
 def adapted(
-    cells: TaskCells, panel_genes: str, test: PairedCells, model: Trained | Cosines
-) -> Sides:
+    cells: TaskCells, level: Adaptation, panel_genes: str, test: PairedCells,
+    model: Trained | Cosines,
+) -> Sides:  # fmt: skip
     """Both sides of the query, in the order of ``test``, after adaptation from a model's answer."""
     if cells.train_name == cells.test_name:
-        raise InputError("adaptation=matched: is for a query of another data set")
+        raise InputError(f"adaptation={level}: is for a query of another data set")
     own_nd, known_nd = cells.own_features(panel_genes)
     student = isinstance(model, Trained)
     source = replace(cells.pairs_without_features("train"), cell_nd=known_nd) if student else None
     return learnt(
         lambda shown_nm: sides(model, test.cell_nd, shown_nm), own_nd, test.marker_nm,
-        config_for(cells.seed), seed=cells.seed, student=student, source=source,
+        config_for(level, cells.seed), seed=cells.seed, student=student, source=source,
     )  # fmt: skip
 
 

@@ -107,7 +107,7 @@ class AlignmentTask:
         model = embedding(row.model, self._model(row, setting))
         if setting.adaptation == "none":
             return sides(model, test.cell_nd, test.marker_nm)
-        return adapted(self.cells, setting.panel_genes, test, model)
+        return adapted(self.cells, setting.adaptation, setting.panel_genes, test, model)
 
     def _model(self, row: Row, setting: Setting) -> Trained | baselines.Matcher:
         if row.model in models.names():

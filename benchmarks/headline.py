@@ -15,9 +15,9 @@ from benchmarks.suites import base
 from benchmarks.tidy import tidy
 
 SUITE = "cross_dataset"
-MATCHED, KEPT, PLAN, MATCHED_PLAN = (
+MATCHED, KEPT, PLAN, ANNEALED_PLAN = (
     json.dumps(dict(variant), sort_keys=True)
-    for variant in (base.MATCHED, base.KEPT, base.PLAN, base.MATCHED_PLAN)
+    for variant in (base.MATCHED, base.KEPT, base.PLAN, base.ANNEALED_PLAN)
 )
 
 
@@ -36,7 +36,7 @@ class Look:
         default_factory=lambda: {
             "{}": "",
             MATCHED: ", adapted to the unpaired query",
-            MATCHED_PLAN: ", adapted, answers by a plan",
+            ANNEALED_PLAN: ", adapted, answers by a plan",
             PLAN: ", answers by a plan",
             KEPT: ", panel genes kept",
             '{"basis": "own"}': ", the query's own basis",

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal, cast
 
 from benchmarks import adaptation, baselines, matchers
+from benchmarks.adaptation import Adaptation
 from benchmarks.answers import EPSILON, Answer
 from benchmarks.factors import factors
 from benchmarks.method import method
@@ -42,7 +43,7 @@ class Setting:
     basis: Literal["train", "own"] = "train"
     blocks: str = "default"
     weights: Literal["default", "equal", "tuned"] = "default"
-    adaptation: Literal["none", "matched"] = "none"
+    adaptation: Literal["none"] | Adaptation = "none"
     answer: Answer = "cosine"
 
 
@@ -101,7 +102,7 @@ def config_of(row: Row, view: str, budget: Mapping[str, Any] | None = None) -> d
         control = resolve(row.model, row.variant, budget).control
         config |= {} if control == "none" else {"control": control}
     if "adaptation" in setting:
-        config["adaptation"] = adaptation.identity()
+        config["adaptation"] = adaptation.identity(setting["adaptation"])
     if "answer" in setting:
         config["answer"] = {"epsilon": EPSILON}
     return config

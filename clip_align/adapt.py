@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
+from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -28,6 +29,8 @@ from clip_align.student import Replay, Student
 from clip_align.towers import TowerConfig
 from representations.errors import InputError
 
+Sides: TypeAlias = tuple[np.ndarray, np.ndarray]
+
 STUDENT = TrainConfig(
     model=ModelConfig(members=4, marker=TowerConfig(encoder="set")),
     batch_size=512, augmentation_strength=0.6,
@@ -42,6 +45,10 @@ class AdaptConfig:
     """Entropy of a plan, in units of the cosine."""
     rounds: int = 2
     """Rounds of matching and regression before the model is trained."""
+    warm: tuple[float, ...] = ()
+    """Entropies of rounds that come first where the start is weak; one round then follows."""
+    weak: float = 0.5
+    """Share of the plan that the first round moves, above which a start is weak."""
     penalty: float = 0.2
     """Of the regression, per cell."""
     source_weight: float = 1.0
@@ -57,7 +64,8 @@ def check_adapt(config: AdaptConfig) -> None:
     check_ranges([
         ("epsilon", config.epsilon, LEAST_EPSILON, 10), ("rounds", config.rounds, 1, 100),
         ("penalty", config.penalty, 0, math.inf), ("steps", config.steps, 1, math.inf),
-        ("source_weight", config.source_weight, 0, 1e3),
+        ("source_weight", config.source_weight, 0, 1e3), ("weak", config.weak, 0, 1),
+        *(("warm", epsilon, LEAST_EPSILON, 10) for epsilon in config.warm),
     ])  # fmt: skip
     check(config.train)
     if config.train.loss != "info_nce" or config.train.model.cache is not None:
@@ -76,6 +84,10 @@ def matched(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Embeddings of both sides after the linear rounds, ``(n, v)`` each.
 
+    A start of which the first round moves much knows little of the query, and a sharp plan would
+    keep its mistakes: where there are ``warm`` rounds it is asked again by soft plans, which
+    grow sharper (deterministic annealing: Rose 1998, doi:10.1109/5.726788).
+
     Parameters
     ----------
     cell_ne, marker_ne
@@ -83,12 +95,26 @@ def matched(
     features_nd, profile_nv
         The query's own; nothing is missing. The order of either side has no part in the result.
     """
-    for _ in range(config.rounds):
-        cell_ne, marker_ne = linear_round(
-            cell_ne, marker_ne, features_nd, profile_nv,
-            epsilon=config.epsilon, penalty=config.penalty,
-        )  # fmt: skip
-    return cell_ne, marker_ne
+    start = sides = cell_ne, marker_ne
+
+    def after(sides: Sides, epsilon: float) -> Sides:
+        return linear_round(
+            *sides, features_nd, profile_nv, epsilon=epsilon, penalty=config.penalty
+        )
+
+    for i in range(config.rounds):
+        sides = after(sides, config.epsilon)
+        if i == 0 and config.warm and moved(start, sides, config.epsilon) > config.weak:
+            for epsilon in (*config.warm, config.epsilon):
+                start = after(start, epsilon)
+            return start
+    return sides
+
+
+def moved(before: Sides, after: Sides, epsilon: float) -> float:
+    """Share of the plan that is elsewhere: total variation of a cell's partners, a mean."""
+    change_nn = matching_plan(*after, epsilon) - matching_plan(*before, epsilon)
+    return float(np.abs(change_nn).sum(axis=1).mean() / 2)
 
 
 def adapt(

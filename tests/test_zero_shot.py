@@ -161,7 +161,7 @@ def test_adapted_to_another_set_prompts_are_looked_up_among_its_own_profiles(
     small = replace(TrainConfig(), epochs=3, batch_size=64)
     monkeypatch.setitem(config.bases._members, "DiffMapProteinCLIP", small)
     quick = replace(STUDENT, batch_size=64)
-    monkeypatch.setattr(adaptation, "config_for", lambda _: AdaptConfig(steps=20, train=quick))
+    monkeypatch.setattr(adaptation, "config_for", lambda *_: AdaptConfig(steps=20, train=quick))
     row = next(
         row for row in ROWS if row.test == "pbmc10k_cite" and row.variant == MATCHED
     )  # fmt: skip

@@ -73,6 +73,10 @@ class K562Profile(AlignmentTask):
     def _sides(self, row: Row, setting: Setting, test: PairedCells) -> Sides:
         if setting.adaptation == "none":
             return super()._sides(row, setting, test)
+        if setting.adaptation != "matched":
+            raise InputError(
+                f"adaptation={setting.adaptation}: effects have a schedule of their own"
+            )
         if row.model not in (START, *models.names()):
             raise InputError(f"adaptation=matched: for {START} and models, not for {row.model}")
         ridge = self._start(row, setting)

@@ -128,8 +128,9 @@ class ZeroShot(AlignmentTask):
         if row.model == PROFILES:
             return by_profiles(own, gates, test.marker_nm)
         model = self._model(row, setting)
-        if setting.adaptation == "matched":
-            sides = adapted(self.cells, setting.panel_genes, test, embedding(row.model, model))
+        if setting.adaptation != "none":
+            start = embedding(row.model, model)
+            sides = adapted(self.cells, setting.adaptation, setting.panel_genes, test, start)
             return by_sides(*sides, own, gates, test.marker_nm)
         known = GateReference.of(self.cells.markers_of(self.cells.part("train")), seed=self.seed)
         return by_model(
