@@ -27,7 +27,8 @@ COLOURS = {
 CONTROL = {"basis": "own"}
 # What a long field of a variant is called; features that a model's name says already.
 WORDS = {
-    "adaptation=matched": "adapted", "panel_genes=kept": "genes kept", "budget=tuned": "tuned",
+    "adaptation=matched": "adapted", "adaptation=annealed": "annealed",
+    "panel_genes=kept": "genes kept", "budget=tuned": "tuned",
     "answer=plan": "by a plan", "panel=own": "that panel alone", "asked=unknown": "never met",
 }  # fmt: skip
 NAMELESS = ("none", "X_scanvi", SOURCE_KEY)

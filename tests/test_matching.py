@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clip_align.adapt import STUDENT, AdaptConfig, adapt, check_adapt, matched
+from clip_align.adapt import STUDENT, AdaptConfig, adapt, check_adapt, matched, moved
 from clip_align.cache_config import CacheConfig
 from clip_align.matching import LEAST_EPSILON, linear_round, matching_plan, standardised
 from clip_align.pairs import PairedCells
@@ -99,6 +99,36 @@ def test_a_teacher_that_knows_nothing_teaches_nothing():
     assert accuracy(*sides) == pytest.approx(0.5, abs=0.2)
 
 
+WARM = (0.2, 0.2, 0.1, 0.1)
+
+
+def test_a_start_that_is_not_weak_is_not_warmed():
+    teacher_nv, scaled_nv, features_nd, profile_nv = shifted()
+    found = [
+        matched(teacher_nv, scaled_nv, features_nd, profile_nv, AdaptConfig(warm=warm, weak=0.9))
+        for warm in ((), WARM)
+    ]
+    np.testing.assert_array_equal(found[0][0], found[1][0])
+
+
+def test_a_weak_start_is_asked_again_by_plans_that_grow_sharper():
+    sides = shifted()
+    found = matched(*sides, AdaptConfig(warm=WARM, weak=0.0))
+    by_hand = sides[:2]
+    for epsilon in (*WARM, 0.05):
+        by_hand = linear_round(*by_hand, *sides[2:], epsilon=epsilon, penalty=0.2)
+    np.testing.assert_array_equal(found[0], by_hand[0])
+    assert not np.array_equal(found[0], matched(*sides, AdaptConfig())[0])
+
+
+def test_what_a_plan_moves_is_a_share():
+    rng = np.random.default_rng(0)
+    sides = rng.normal(size=(2, 30, 4))
+    assert moved(tuple(sides), tuple(sides), 0.05) == 0.0
+    far = (sides[0], sides[1][::-1])
+    assert 0.5 < moved(tuple(sides), far, 0.05) <= 1.0
+
+
 def test_the_order_of_the_profiles_has_no_part():
     """Who is whose is not read: profiles dealt anew give the same answer, dealt anew."""
     teacher_nv, scaled_nv, features_nd, profile_nv = shifted(120)
@@ -139,6 +169,8 @@ def test_a_query_smaller_than_a_batch_is_one():
     [
         ({"epsilon": 0.0}, "epsilon"),
         ({"rounds": 0}, "rounds"),
+        ({"warm": (0.2, 0.0)}, "warm"),
+        ({"weak": 1.5}, "weak"),
         ({"penalty": -1.0}, "penalty"),
         ({"steps": 0}, "steps"),
         ({"train": replace(STUDENT, loss="supervised")}, "info_nce"),
