@@ -122,7 +122,7 @@ def with_proteins(cells: AnnData, tmp_path_factory: pytest.TempPathFactory) -> P
     known.write_h5ad(folder / "train.h5ad")
     told = ["--view", "both", "--protein-embedding", folder / "known.csv"]
     args = ["train", folder / "train.h5ad", "-o", folder / "run", *told, *TINY]
-    assert run_main(*args, "--train.epochs", "25") == 0
+    assert run_main(*args, "--train.epochs", "12") == 0
     return folder / "run"
 
 
