@@ -2,12 +2,13 @@
 
 Transductive, and declared by the row's variant: ``adaptation=matched`` reads the cells and the
 marker profiles of the query, never which belongs to which: profiles are dealt anew first.
-``annealed`` does the same, from soft plans where the start knows little of the query.
+``annealed`` does the same from what the model and ridge regression say together, by soft plans
+first where that knows little of the query.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -17,6 +18,7 @@ from anndata import AnnData
 from benchmarks.baselines.base import Cosines
 from benchmarks.method import method
 from clip_align.adapt import STUDENT, AdaptConfig, adapt, matched
+from clip_align.collapse import unit_rows
 from clip_align.pairs import PairedCells
 from clip_align.train import Trained
 from representations.errors import InputError
@@ -29,7 +31,9 @@ if TYPE_CHECKING:
 # Three ways to steady the variance of counts: what suite `best` has within a data set.
 OWN_FEATURES = IntegratedConfig(blocks=("pca", "residual", "sqrt"), weights="equal")
 Sides = tuple[np.ndarray, np.ndarray]
+Starts = Sequence[Trained | Cosines]
 Adaptation = Literal["matched", "annealed"]
+BESIDE: Mapping[Adaptation, str] = {"annealed": "ridge"}  # a start beside that of a trained model
 LEVELS: Mapping[Adaptation, AdaptConfig] = {
     "matched": AdaptConfig(), "annealed": AdaptConfig(warm=(0.2, 0.2, 0.1, 0.1)),
 }  # fmt: skip
@@ -43,7 +47,8 @@ def config_for(level: Adaptation, seed: int) -> AdaptConfig:
 def identity(level: Adaptation) -> dict[str, Any]:
     """What decides an adaptation, for the configuration of a record."""
     features = method("X_integrated", OWN_FEATURES.blocks, config=OWN_FEATURES)
-    return {"features": features, **identity_of(LEVELS[level])}
+    beside = {"beside": BESIDE[level]} if level in BESIDE else {}
+    return {"features": features, **beside, **identity_of(LEVELS[level])}
 
 
 def identity_of(config: AdaptConfig) -> dict[str, Any]:
@@ -74,25 +79,38 @@ def embedding(name: str, model: object) -> Trained | Cosines:
     return model
 
 
-def sides(model: Trained | Cosines, cell_nd: np.ndarray, marker_nm: np.ndarray) -> Sides:
-    """Cells and profiles in the space of a model."""
-    if isinstance(model, Cosines):
-        return model.sides(cell_nd, marker_nm)
-    return model.model.embed_cells(cell_nd), model.model.embed_markers(marker_nm)
+def sides(models: Starts, cell_nd: np.ndarray, marker_nm: np.ndarray) -> Sides:
+    """Cells and profiles in the space of a model; of several, where cosines are the mean of theirs.
+
+    A model that learnt contrasts knows least of cells unlike its own, a linear one of curves.
+    """
+    found = [
+        model.sides(cell_nd, marker_nm) if isinstance(model, Cosines)
+        else (model.model.embed_cells(cell_nd), model.model.embed_markers(marker_nm))
+        for model in models
+    ]  # fmt: skip
+    if len(found) == 1:
+        return found[0]
+    cell_ne, marker_ne = (
+        np.hstack([unit_rows(x) for x in side]) for side in zip(*found, strict=True)
+    )
+    return cell_ne, marker_ne
 
 
 def adapted(
-    cells: TaskCells, level: Adaptation, panel_genes: str, test: PairedCells,
-    model: Trained | Cosines,
+    cells: TaskCells, level: Adaptation, panel_genes: str, test: PairedCells, models: Starts,
 ) -> Sides:  # fmt: skip
-    """Both sides of the query, in the order of ``test``, after adaptation from a model's answer."""
+    """Both sides of the query, in the order of ``test``, after adaptation from what models say.
+
+    The first is the row's: a trained one goes on to be a student.
+    """
     if cells.train_name == cells.test_name:
         raise InputError(f"adaptation={level}: is for a query of another data set")
     own_nd, known_nd = cells.own_features(panel_genes)
-    student = isinstance(model, Trained)
+    student = isinstance(models[0], Trained)
     source = replace(cells.pairs_without_features("train"), cell_nd=known_nd) if student else None
     return learnt(
-        lambda shown_nm: sides(model, test.cell_nd, shown_nm), own_nd, test.marker_nm,
+        lambda shown_nm: sides(models, test.cell_nd, shown_nm), own_nd, test.marker_nm,
         config_for(level, cells.seed), seed=cells.seed, student=student, source=source,
     )  # fmt: skip
 

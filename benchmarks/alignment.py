@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from benchmarks import baselines, datasets, matchers
-from benchmarks.adaptation import Sides, adapted, embedding, sides
+from benchmarks.adaptation import BESIDE, Sides, adapted, embedding, sides
 from benchmarks.answers import similarities
 from benchmarks.controls import Beside, controls
 from benchmarks.judge import judge
@@ -104,10 +104,14 @@ class AlignmentTask:
 
     def _sides(self, row: Row, setting: Setting, test: PairedCells) -> Sides:
         """Cells and profiles of the query in one space, adapted to it where a row says so."""
-        model = embedding(row.model, self._model(row, setting))
+        models = [embedding(row.model, self._model(row, setting))]
         if setting.adaptation == "none":
-            return sides(model, test.cell_nd, test.marker_nm)
-        return adapted(self.cells, setting.adaptation, setting.panel_genes, test, model)
+            return sides(models, test.cell_nd, test.marker_nm)
+        beside = BESIDE.get(setting.adaptation)
+        if beside and isinstance(models[0], Trained):
+            other = self._baseline(replace(row, model=beside), setting)
+            models.append(embedding(beside, other))
+        return adapted(self.cells, setting.adaptation, setting.panel_genes, test, models)
 
     def _model(self, row: Row, setting: Setting) -> Trained | baselines.Matcher:
         if row.model in models.names():

@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 
 from benchmarks import annotators, metrics
-from benchmarks.adaptation import adapted, embedding
 from benchmarks.alignment import AlignmentTask
 from benchmarks.annotation_judge import share
 from benchmarks.coarse_lesson import asked, coarse, lesson
@@ -127,11 +126,10 @@ class ZeroShot(AlignmentTask):
         own = GateReference.of(test.marker_nm, seed=self.seed)
         if row.model == PROFILES:
             return by_profiles(own, gates, test.marker_nm)
-        model = self._model(row, setting)
         if setting.adaptation != "none":
-            start = embedding(row.model, model)
-            sides = adapted(self.cells, setting.adaptation, setting.panel_genes, test, start)
+            sides = self._sides(row, setting, test)
             return by_sides(*sides, own, gates, test.marker_nm)
+        model = self._model(row, setting)
         known = GateReference.of(self.cells.markers_of(self.cells.part("train")), seed=self.seed)
         return by_model(
             model.model if isinstance(model, Trained) else model, known, gates, test
