@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import asdict, replace
-from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -229,14 +228,24 @@ def own_pca(query: AnnData, known: AnnData) -> tuple[np.ndarray, np.ndarray]:
     return pca.fit_transform(query), pca.transform(known, statistics="own")
 
 
-@pytest.mark.parametrize("model", ["ridge", "cca", "DiffMapProteinCLIP"])
-def test_an_adaptation_learns_the_query_without_its_pairs(tiny_sets, monkeypatch, model):
+@pytest.mark.parametrize(
+    ("model", "variant"),
+    [
+        ("ridge", {"adaptation": "matched"}),
+        ("cca", {"adaptation": "matched"}),
+        ("DiffMapProteinCLIP", {"adaptation": "matched"}),
+        ("DiffMapProteinCLIP", {"adaptation": "annealed", "answer": "plan"}),
+        ("ridge", {"answer": "plan"}),
+    ],
+)
+def test_a_query_is_learnt_without_its_pairs(tiny_sets, monkeypatch, model, variant):
     quick = replace(adapt.STUDENT, batch_size=64)
     monkeypatch.setattr(adaptation, "STUDENT", quick)
-    monkeypatch.setattr(adaptation, "AdaptConfig", partial(adapt.AdaptConfig, steps=20))
+    for level, config in adaptation.LEVELS.items():
+        monkeypatch.setitem(adaptation.LEVELS, level, replace(config, steps=20))
     monkeypatch.setattr(task_cells, "own_features", own_pca)
     task = AlignAdt(*TINY, 0)
-    plain, asked = row(model, test=TINY[1]), row(model, test=TINY[1], adaptation="matched")
+    plain, asked = row(model, test=TINY[1]), row(model, test=TINY[1], **variant)
     before, after = (task.run(x).metrics["pair_accuracy"].value for x in (plain, asked))
     assert before != after > 0.6
     assert identify("cross_dataset", plain, 0).config_hash != (

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from benchmarks.adaptation import sides
 from benchmarks.answers import similarities
-from benchmarks.baselines.base import cosine
+from benchmarks.baselines.base import Cosines, cosine
 from benchmarks.run import identify
 from benchmarks.setting import Setting
 from benchmarks.suites import suites
@@ -67,6 +68,26 @@ def test_a_plan_is_read_of_a_trained_model_and_changes_no_training() -> None:
         other = identify("cross_dataset", replace(row, variant=plain), 0)
         assert identify("cross_dataset", row, 0).config_hash != other.config_hash
         assert row.train != row.test
+
+
+class Given(Cosines):
+    """Both sides as they were given."""
+
+    def __init__(self, cell_ne: np.ndarray, marker_ne: np.ndarray) -> None:
+        self.given = cell_ne, marker_ne
+
+    def sides(self, cell_nd: np.ndarray, marker_nm: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return self.given
+
+
+@given(unit=st.floats(0.01, 100.0))
+@settings(max_examples=10, deadline=None)
+def test_of_several_starts_cosines_are_the_mean_whatever_their_unit(unit: float) -> None:
+    one, other = query(0), query(1)
+    starts = [Given(*one), Given(unit * other[0], other[1])]
+    found = sides(starts, np.empty((N, 0)), np.empty((N, 0)))
+    np.testing.assert_allclose(cosine(*found), (cosine(*one) + cosine(*other)) / 2, atol=1e-6)
+    np.testing.assert_array_equal(sides(starts[:1], *one)[0], one[0])
 
 
 def test_typing_asks_no_profile_so_a_plan_has_nothing_to_say() -> None:
