@@ -104,14 +104,16 @@ class AlignmentTask:
 
     def _sides(self, row: Row, setting: Setting, test: PairedCells) -> Sides:
         """Cells and profiles of the query in one space, adapted to it where a row says so."""
-        models = [embedding(row.model, self._model(row, setting))]
+        starts = [embedding(row.model, self._model(row, setting))]
         if setting.adaptation == "none":
-            return sides(models, test.cell_nd, test.marker_nm)
+            return sides(starts, test.cell_nd, test.marker_nm)
+        if row.model in models.names() and self.plan(row).control != "none":
+            raise InputError(f"adaptation={setting.adaptation}: reads pairs that a control has not")
         beside = BESIDE.get(setting.adaptation)
-        if beside and isinstance(models[0], Trained):
+        if beside and isinstance(starts[0], Trained):
             other = self._baseline(replace(row, model=beside), setting)
-            models.append(embedding(beside, other))
-        return adapted(self.cells, setting.adaptation, setting.panel_genes, test, models)
+            starts.append(embedding(beside, other))
+        return adapted(self.cells, setting.adaptation, setting.panel_genes, test, starts)
 
     def _model(self, row: Row, setting: Setting) -> Trained | baselines.Matcher:
         if row.model in models.names():

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, cast
+
+from pydantic import TypeAdapter, ValidationError
 
 from benchmarks import adaptation, baselines, matchers
 from benchmarks.adaptation import Adaptation
@@ -61,7 +63,12 @@ def setting_of(row: Row) -> Setting:
     named = factors_in(row.variant)
     if named and row.model not in models.names():
         raise InputError(f"variant {', '.join(named)}: {row.model} is not trained as a model is")
-    return Setting(**{**base, **{k: v for k, v in row.variant.items() if k not in named}})
+    given = {**base, **{k: v for k, v in row.variant.items() if k not in named}}
+    try:
+        return TypeAdapter(Setting).validate_python(given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise InputError(f"{first['loc'][0]}={first['input']}: {first['msg']}") from error
 
 
 def settings_of(row: Row) -> dict[str, Any]:
@@ -91,6 +98,7 @@ def config_of(row: Row, view: str, budget: Mapping[str, Any] | None = None) -> d
     if row.model in baselines.names():
         config["baseline"] = baselines.settings(row.model)
     if row.model in matchers.names():
+        refuse_unread(row, LATER)
         config["matcher"] = matchers.create(row.model).settings()
     if row.representation != "none":
         blocks, made = blocks_of(setting_of(row)), None
@@ -106,6 +114,12 @@ def config_of(row: Row, view: str, budget: Mapping[str, Any] | None = None) -> d
     if "answer" in setting:
         config["answer"] = {"epsilon": EPSILON}
     return config
+
+
+def refuse_unread(row: Row, names: Sequence[str]) -> None:
+    """Raise ``InputError`` where a variant names what the row's model does not read."""
+    if named := [name for name in names if name in row.variant]:
+        raise InputError(f"variant {named[0]}: {row.model} does not read it; leave it out")
 
 
 def trained_as(

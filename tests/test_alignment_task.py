@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import asdict, replace
 
 import numpy as np
@@ -10,7 +12,7 @@ import pytest
 import scipy.sparse as sp
 from anndata import AnnData
 
-from benchmarks import adaptation, datasets, records, task_cells
+from benchmarks import adaptation, alignment, baselines, datasets, records, task_cells
 from benchmarks.datasets import base as dataset_base
 from benchmarks.datasets.vocabulary import terms_of
 from benchmarks.guard import LeakError
@@ -251,6 +253,52 @@ def test_a_query_is_learnt_without_its_pairs(tiny_sets, monkeypatch, model, vari
     assert identify("cross_dataset", plain, 0).config_hash != (
         identify("cross_dataset", asked, 0).config_hash
     )
+
+
+@pytest.mark.parametrize(("model", "n_starts"), [("ridge", 1), ("DiffMapProteinCLIP", 2)])
+def test_annealed_starts_from_a_model_and_ridge_by_soft_plans(
+    tiny_sets, monkeypatch, model, n_starts
+):
+    started = []
+
+    def spied(cells, level, panel_genes, test, starts):
+        started.append((level, starts))
+        return adaptation.sides(starts, test.cell_nd, test.marker_nm)
+
+    monkeypatch.setattr(alignment, "adapted", spied)
+    AlignAdt(*TINY, 0).run(row(model, test=TINY[1], adaptation="annealed"))
+    [(level, starts)] = started
+    assert level == "annealed"
+    assert len(starts) == n_starts
+    assert adaptation.LEVELS["annealed"].warm
+    assert not adaptation.LEVELS["matched"].warm
+    assert adaptation.BESIDE == {"annealed": "ridge"}
+
+
+def test_ridge_is_what_annealed_rows_were_started_with():
+    """Its settings are not in the identity of such rows: with others, run them again."""
+    found = hashlib.sha256(json.dumps(baselines.settings("ridge"), sort_keys=True).encode())
+    assert found.hexdigest()[:8] == "bfc6e563"
+
+
+@pytest.mark.parametrize(
+    ("model", "variant", "said"),
+    [
+        ("maxfuse", {"answer": "plan"}, "maxfuse does not read it"),
+        ("ridge", {"answer": "plans"}, "answer=plans"),
+        ("ridge", {"adaptation": "aneal"}, "adaptation=aneal"),
+        ("DiffMapProteinCLIP", {"basis": "mine"}, "basis=mine"),
+    ],
+)
+def test_what_a_row_cannot_have_is_refused_before_it_runs(model, variant, said):
+    with pytest.raises(InputError, match=said):
+        AlignAdt.config(row(model, test=TINY[1], **variant))
+
+
+def test_a_control_is_not_adapted(tiny_sets):
+    asked = {"control": "shuffled_pairs", "adaptation": "annealed"}
+    with pytest.raises(InputError, match="pairs that a control has not"):
+        AlignAdt(*TINY, 0).run(row("DiffMapProteinCLIP", test=TINY[1], **asked))
 
 
 def test_what_has_no_embeddings_or_no_query_is_not_adapted(tiny_sets):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from clip_align.markers.descriptions import describe
 from clip_align.markers.protein_embedding import ProteinEmbedding, read_protein_embedding
 from representations.errors import InputError
 
@@ -20,6 +23,7 @@ NPY = (
     + b"\n"
     + bytes(8)
 )
+GZ = gzip.compress(b"gene,1\n" * 99)[:20] + bytes(9)
 
 
 def written(path: Path, genes=GENES, values=VALUES) -> Path:
@@ -68,13 +72,27 @@ def test_it_weighs_as_a_course_does_and_what_is_not_known_is_zero() -> None:
     rows = np.stack([told[name] for name in names])
     assert rows.shape == (50, 15)
     assert np.square(rows[:, 6:]).sum(axis=1).mean() == pytest.approx(6.0)
-    np.testing.assert_array_equal(told["X"], [1.0] * 6 + [0.0] * 9)
-    assert not told[names[-1]][:6].any()
+    np.testing.assert_array_equal(told["X"], [1.0] * 6 + [np.nan] * 9)
+    assert np.isnan(told[names[-1]][:6]).all()
+    assert np.isfinite(told[names[-1]][6:]).all()
 
 
-def test_a_constant_column_tells_nothing() -> None:
+def test_a_constant_column_tells_nothing_and_weighs_nothing() -> None:
     told = embedding([[1, 5], [2, 5], [4, 5]]).beside({}, 2)
-    assert not np.stack(list(told.values()))[:, 3].any()
+    rows = np.stack(list(told.values()))
+    assert not rows[:, 3].any()
+    assert np.square(rows[:, 2]).mean() == pytest.approx(2.0)
+
+
+def test_genes_of_which_it_knows_nothing_take_nothing_from_an_antibody() -> None:
+    courses = {"CD3D": np.array([1.0, 2.0])}  # of CD3, which has three genes
+    plain = describe(["CD3"], "adt", courses, 2)
+    told = describe(["CD3"], "adt", embedding(VALUES[:2], ("CD3E", "CD3G")).beside(courses, 2), 5)
+    np.testing.assert_allclose(told[0, :2], plain[0, :2])
+    known = embedding(VALUES[:2], ("CD3E", "CD3G")).beside({}, 2)
+    mean_p = np.mean([known["CD3E"][2:], known["CD3G"][2:]], axis=0)
+    np.testing.assert_allclose(told[0, 2:5], mean_p, atol=1e-6)
+    assert np.isfinite(told).all()
 
 
 @pytest.mark.parametrize(
@@ -88,6 +106,7 @@ def test_a_constant_column_tells_nothing() -> None:
         ("e.npz", GENES, VALUES[:3], "4 genes for an embedding of shape"),
         ("e.npz", GENES, VALUES[:, :0], "4 genes for an embedding of shape"),
         ("e.npz", GENES, VALUES[0], "4 genes for an embedding of shape"),
+        ("e.npz", GENES, VALUES + 1j, "complex numbers"),
         ("e.npz", np.array(GENES, dtype=object), VALUES, "not an embedding"),
     ],
 )
@@ -98,12 +117,33 @@ def test_what_is_no_embedding_is_refused(tmp_path: Path, name, genes, values, sa
     assert "\n" not in str(told.value)
 
 
-@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 torn", b"\x80\x04pickled.", NPY])
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 torn", b"\x80\x04pickled.", NPY, GZ])
 @pytest.mark.parametrize("name", ["e.npz", "e.csv", "e.csv.gz"])
 def test_a_damaged_file_is_one_line(tmp_path: Path, name: str, content: bytes) -> None:
     (tmp_path / name).write_bytes(content)
     with pytest.raises(InputError, match=name):
         read_protein_embedding(tmp_path / name, KNOWN)
+
+
+def test_a_table_without_a_heading_is_refused(tmp_path: Path) -> None:
+    table = pd.DataFrame(VALUES + 0.5, index=list(GENES))
+    table.to_csv(tmp_path / "e.csv", header=False)
+    with pytest.raises(InputError, match="no heading"):
+        read_protein_embedding(tmp_path / "e.csv", KNOWN)
+
+
+def test_members_that_are_no_arrays_are_refused(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "e.npz", "w") as archive:
+        archive.writestr("genes", "CD19")
+        archive.writestr("embedding", "1 2 3")
+    with pytest.raises(InputError, match="not an embedding"):
+        read_protein_embedding(tmp_path / "e.npz", KNOWN)
+    huge = NPY.replace(b"(1,)", b"(9999999999999,)")
+    with zipfile.ZipFile(tmp_path / "e.npz", "w") as archive:
+        archive.writestr("genes.npy", huge)
+        archive.writestr("embedding.npy", huge)
+    with pytest.raises(InputError, match="not an embedding"):
+        read_protein_embedding(tmp_path / "e.npz", KNOWN)
 
 
 def test_a_file_that_is_not_there_and_one_without_its_arrays(tmp_path: Path) -> None:

@@ -63,7 +63,7 @@ def _cross_dataset() -> Suite:
             rows.append(replace(base, variant=MATCHED, quick=quick and once))
         if train != test and (model, representation) in EVENED:
             rows += [replace(base, variant=x, quick=False) for x in (PLAN, ANNEALED_PLAN)]
-            if test == "marrow":  # where annealing has something to do
+            if test == "marrow":  # what annealing is worth where a start is weak
                 rows.append(replace(base, variant=MATCHED_PLAN, quick=False))
         if (model, representation) == (OURS, "X_diffmap"):
             rows.append(replace(base, variant={"basis": "own"}))
@@ -93,9 +93,9 @@ def _cross_dataset() -> Suite:
             "query from its own cells and profiles, never told which belongs to which "
             "(transductive; of a baseline its linear rounds alone); its settings were chosen with "
             "`pbmc10k_cite` and `pbmc3k` to learn from and TEA-seq as the query, which no row has. "
-            "`adaptation=annealed` begins with soft plans where the start knows little of the "
-            "query; `answer=plan` ranks partners by a plan of the whole query, in which each "
-            "profile has the same share (transductive too). "
+            "`adaptation=annealed` starts from what the model and ridge say together, by soft "
+            "plans where that knows little of the query; `answer=plan` ranks partners by a plan "
+            "of the whole query, in which each profile has the same share (transductive too). "
             "`basis=own` is the control: a diffusion map "
             "of the query's own, its columns brought to the width of the training columns. Labels "
             "of `pbmc10k_cite` were gated on antibodies, those of `teaseq` may have been: there "

@@ -16,7 +16,7 @@ from anndata import AnnData
 
 from benchmarks.baselines.base import cosine
 from benchmarks.effect_cells import EffectCells, screen
-from benchmarks.setting import Setting
+from benchmarks.setting import LATER, Setting, refuse_unread
 from benchmarks.suites import Row
 from benchmarks.tasks import tasks
 from benchmarks.tasks.k562_profile import K562Profile
@@ -71,6 +71,7 @@ class K562Doubles(K562Profile):
     ) -> Callable[[np.ndarray], np.ndarray]:
         if row.model != ADDITIVE:
             return super()._similarity(row, setting, test)
+        refuse_unread(row, LATER)
         effects: Any = self.effects
         sum_nm = standardised(effects.sums())
         return lambda rows: cosine(sum_nm[rows], test.marker_nm[rows])

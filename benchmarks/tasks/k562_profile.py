@@ -75,7 +75,8 @@ class K562Profile(AlignmentTask):
             return super()._sides(row, setting, test)
         if setting.adaptation != "matched":
             raise InputError(
-                f"adaptation={setting.adaptation}: effects have a schedule of their own"
+                f"adaptation={setting.adaptation}: effects have a schedule of their own; "
+                "use adaptation=matched"
             )
         if row.model not in (START, *models.names()):
             raise InputError(f"adaptation=matched: for {START} and models, not for {row.model}")

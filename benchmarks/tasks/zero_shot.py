@@ -24,7 +24,7 @@ from benchmarks.prompt_scores import by_model, by_profiles, by_sides
 from benchmarks.prompts import known_prompts, prompts_for
 from benchmarks.records import metric_value
 from benchmarks.resample import bootstrap_weights
-from benchmarks.setting import Setting, setting_of
+from benchmarks.setting import Setting, refuse_unread, setting_of
 from benchmarks.source_models import identity, provenance, seen_for
 from benchmarks.suites import SOURCE_KEY, Row
 from benchmarks.tasks import Outcome, tasks
@@ -34,7 +34,6 @@ from clip_align.query import Gate
 from clip_align.scimilarity.pretrain import PretrainConfig
 from clip_align.scimilarity.probe import PENALTIES, best_of, logistic_regressions
 from clip_align.train import Trained
-from representations.errors import InputError
 from representations.threads import one_blas_thread, one_thread
 
 PROTOCOL = 1
@@ -156,8 +155,7 @@ def _check(row: Row) -> None:
         **dict.fromkeys((LABELS, PROFILES), ("adaptation",)),
         **dict.fromkeys(annotators.names(), ("adaptation", "query_statistics")),
     }.get(row.model, ())
-    if named := [name for name in (*unread, "answer") if name in row.variant]:
-        raise InputError(f"variant {named[0]}: {row.model} does not read it; leave it out")
+    refuse_unread(row, (*unread, "answer"))
 
 
 def _shared(row: Row) -> Row:

@@ -36,7 +36,7 @@ def describe(markers: Sequence[str], view: View, course_of: Courses, n_features:
     for name in markers:
         genes = resolve_antibody(name).genes if view == "adt" else (name,)
         known = [course_of[gene] for gene in genes if gene in course_of]
-        course_d = np.mean(known, axis=0) if known else np.zeros(n_features)
+        course_d = _mean_of_known(np.array(known).reshape(len(known), n_features))
         antibody = float(view == "adt")
         rows.append(np.concatenate([course_d, antibody * course_d, [antibody]]))
     return np.array(rows, dtype=np.float32).reshape(len(markers), width_of(n_features))
@@ -50,6 +50,13 @@ def width_of(n_features: int) -> int:
 def features_in(width: int | None) -> int:
     """The inverse of :func:`width_of`; 0 where nothing is described."""
     return 0 if width is None else (width - 1) // 2
+
+
+def _mean_of_known(course_gd: np.ndarray) -> np.ndarray:
+    """Mean over the genes of which a number is known, 0 where it is of none."""
+    there_gd = ~np.isnan(course_gd)
+    sum_d = np.where(there_gd, course_gd, 0.0).sum(axis=0)
+    return np.asarray(sum_d / there_gd.sum(axis=0).clip(min=1))
 
 
 def standardised(x_nd: np.ndarray) -> np.ndarray:

@@ -11,6 +11,7 @@ Shapes: ``g`` genes, ``d`` features of the state, ``p`` dimensions of the embedd
 from __future__ import annotations
 
 import zipfile
+import zlib
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,8 +23,10 @@ from clip_align.markers.descriptions import Courses, standardised
 from representations.errors import InputError
 
 GENES, EMBEDDING = "genes", "embedding"  # arrays of an npz file
+# What reading a damaged file may end with: RuntimeError is of what is encrypted or compressed anew.
 UNREADABLE = (
-    OSError, EOFError, KeyError, TypeError, ValueError, NotImplementedError, zipfile.BadZipFile,
+    OSError, EOFError, KeyError, TypeError, ValueError, AttributeError, MemoryError, RuntimeError,
+    zipfile.BadZipFile, zlib.error,
 )  # fmt: skip
 SEPARATORS = {".csv": ",", ".tsv": "\t", ".csv.gz": ",", ".tsv.gz": "\t"}
 
@@ -41,14 +44,16 @@ class ProteinEmbedding:
         return int(self.embedding_gp.shape[1])
 
     def beside(self, courses: Courses, n_features: int) -> Courses:
-        """Courses with the embedding beside them, ``(d + p,)`` a gene; what is not known is zero.
+        """Courses with the embedding beside them, ``(d + p,)`` a gene; NaN for what is not known.
 
-        Columns are standardised over the genes, and all of them weigh as much as a course does, so
-        that neither the unit nor the number of dimensions has a part.
+        Columns are standardised over the genes, and all that vary weigh together as much as a
+        course does, so that neither the unit nor the number of dimensions has a part.
         """
-        z_gp = standardised(self.embedding_gp) * np.sqrt(n_features / self.width)
+        z_gp = standardised(self.embedding_gp)
+        varying = max(int(z_gp.any(axis=0).sum()), 1)
+        z_gp *= np.sqrt(n_features / varying)
         told = dict(zip(self.genes, z_gp, strict=True))
-        no_course, untold = np.zeros(n_features), np.zeros(self.width)
+        no_course, untold = np.full(n_features, np.nan), np.full(self.width, np.nan)
         return {
             gene: np.concatenate([courses.get(gene, no_course), told.get(gene, untold)])
             for gene in dict.fromkeys((*courses, *self.genes))
@@ -67,8 +72,8 @@ def read_protein_embedding(path: str | Path, known: Collection[str]) -> ProteinE
     Raises
     ------
     InputError
-        What cannot be read, holds a gene twice or values that are no numbers, or fewer than two
-        of the genes.
+        What cannot be read, has no heading, holds a gene twice or values that are no real numbers,
+        or fewer than two of the genes.
     """
     path = Path(path)
     try:
@@ -98,6 +103,8 @@ def read_protein_embedding(path: str | Path, known: Collection[str]) -> ProteinE
 
 def _npz(path: Path) -> tuple[list[str], np.ndarray]:
     with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+        if np.iscomplexobj(arrays[EMBEDDING]):
+            raise ValueError("complex numbers")
         return arrays[GENES].astype(str).ravel().tolist(), arrays[EMBEDDING].astype(np.float64)
 
 
@@ -106,4 +113,18 @@ def _table(path: Path) -> tuple[list[str], np.ndarray]:
     if kind not in SEPARATORS:
         raise ValueError(f"name it .npz, {', '.join(SEPARATORS)}")
     table = pd.read_csv(path, sep=SEPARATORS[kind], index_col=0)
+    if (
+        table.shape[1]
+        and all(map(_is_number, table.columns))
+        and not str(table.columns[0]).isdecimal()
+    ):
+        raise ValueError("its first line is no heading")
     return table.index.astype(str).tolist(), table.to_numpy(np.float64)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
