@@ -126,10 +126,10 @@ def test_a_damaged_file_is_one_line(tmp_path: Path, name: str, content: bytes) -
 
 
 def test_a_table_without_a_heading_is_refused(tmp_path: Path) -> None:
-    table = pd.DataFrame(VALUES + 0.5, index=list(GENES))
-    table.to_csv(tmp_path / "e.csv", header=False)
-    with pytest.raises(InputError, match="no heading"):
-        read_protein_embedding(tmp_path / "e.csv", KNOWN)
+    for values in (VALUES + 0.5, VALUES.astype(int)):
+        pd.DataFrame(values, index=list(GENES)).to_csv(tmp_path / "e.csv", header=False)
+        with pytest.raises(InputError, match="no heading"):
+            read_protein_embedding(tmp_path / "e.csv", KNOWN)
 
 
 def test_members_that_are_no_arrays_are_refused(tmp_path: Path) -> None:

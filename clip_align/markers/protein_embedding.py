@@ -113,13 +113,15 @@ def _table(path: Path) -> tuple[list[str], np.ndarray]:
     if kind not in SEPARATORS:
         raise ValueError(f"name it .npz, {', '.join(SEPARATORS)}")
     table = pd.read_csv(path, sep=SEPARATORS[kind], index_col=0)
-    if (
-        table.shape[1]
-        and all(map(_is_number, table.columns))
-        and not str(table.columns[0]).isdecimal()
-    ):
+    if not _is_heading(table.columns.astype(str).tolist()):
         raise ValueError("its first line is no heading")
     return table.index.astype(str).tolist(), table.to_numpy(np.float64)
+
+
+def _is_heading(names: list[str]) -> bool:
+    """Words, or the numbers of the columns: a first line of other numbers is of a gene."""
+    numbered = [[str(i + first) for i in range(len(names))] for first in (0, 1)]
+    return names in numbered or not all(map(_is_number, names))
 
 
 def _is_number(text: str) -> bool:
