@@ -15,6 +15,7 @@ from benchmarks.suites.base import (
     OURS,
     PAIRS,
     PLAN,
+    RESTARTED_PLAN,
     Lead,
     Row,
     Suite,
@@ -63,8 +64,10 @@ def _cross_dataset() -> Suite:
             rows.append(replace(base, variant=MATCHED, quick=quick and once))
         if train != test and (model, representation) in EVENED:
             rows += [replace(base, variant=x, quick=False) for x in (PLAN, ANNEALED_PLAN)]
-            if test == "marrow":  # what annealing is worth where a start is weak
-                rows.append(replace(base, variant=MATCHED_PLAN, quick=False))
+            if test == "marrow":  # the one query of which a start knows little
+                rows += [
+                    replace(base, variant=x, quick=False) for x in (MATCHED_PLAN, RESTARTED_PLAN)
+                ]
         if (model, representation) == (OURS, "X_diffmap"):
             rows.append(replace(base, variant={"basis": "own"}))
     for peer, variant in PEERS:
