@@ -41,7 +41,7 @@ def against_all(records: Iterable[Record], lead: Lead) -> pd.DataFrame:
 
 def _leads(runs: Runs, lead: Lead) -> Iterator[Key]:
     """The row of each section that stands for the lead."""
-    asked = [lead.variant] if lead.elsewhere is None else [lead.variant, lead.elsewhere]
+    asked = (lead.variant, *lead.elsewhere)
     wanted = [json.dumps(dict(variant), sort_keys=True) for variant in asked]
     same = {
         (key.section, key.variant): key

@@ -40,10 +40,10 @@ def test_where_there_is_no_such_row_another_stands_for_it_if_that_is_said(found)
     apart = [one.model_copy(update={"test": "c@1"}) for one in found if not one.variant]
     both = [*found, *apart]
     assert set(lead.against_all(both, LEAD)["test"]) == {"b@1"}
-    table = lead.against_all(both, replace(LEAD, elsewhere={}))
+    table = lead.against_all(both, replace(LEAD, elsewhere=({},)))
     leads = table.groupby("test")["variant"].unique().map(list).to_dict()
     assert leads == {"b@1": ['{"adaptation": "matched"}'], "c@1": ["{}"]}
-    assert lead.against_all(both, replace(LEAD, elsewhere={"basis": "own"})).equals(
+    assert lead.against_all(both, replace(LEAD, elsewhere=({"basis": "own"},))).equals(
         lead.against_all(both, LEAD)
     )
 

@@ -123,9 +123,16 @@ def test_a_weak_start_is_asked_again_by_plans_that_grow_sharper():
 
 
 def noisy_starts() -> tuple[list[Sides], np.ndarray, np.ndarray]:
-    """Teachers of a query of which the third alone knows something."""
-    _, scaled_nv, features_nd, profile_nv = shifted()
+    """Teachers of a query of which the third alone knows something.
+
+    Its state is lopsided, as types of cells are: turned about, it is not itself.
+    """
     rng = np.random.default_rng(4)
+    state_nk = rng.exponential(size=(400, 4))
+    state_nk += 3.0 * (rng.random((400, 4)) < [0.1, 0.3, 0.5, 0.7])
+    features_nd = state_nk @ rng.normal(size=(4, 12)) + 0.3 * rng.normal(size=(400, 12))
+    profile_nv = state_nk @ rng.normal(size=(4, 9)) + 0.3 * rng.normal(size=(400, 9))
+    scaled_nv = standardised(profile_nv)
     noise = [rng.normal(size=scaled_nv.shape) for _ in range(3)]
     starts = [(noise[0], scaled_nv), (noise[1], scaled_nv), (noise[2] + scaled_nv, scaled_nv)]
     return starts, features_nd, profile_nv

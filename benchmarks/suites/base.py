@@ -52,14 +52,14 @@ class Versus:
 class Lead:
     """The row that a suite is about: a table adds its paired difference to every other one.
 
-    ``elsewhere`` is its variant in sections that have no row of ``variant``; none stands for it
-    unless that is said.
+    ``elsewhere`` are its variants in sections that have no row of ``variant``, the first that is
+    there; none stands for it unless that is said.
     """
 
     model: str
     representation: str
     variant: Mapping[str, str | int]
-    elsewhere: Mapping[str, str | int] | None = None
+    elsewhere: tuple[Mapping[str, str | int], ...] = ()
     metrics: tuple[str, ...] = ("pair_accuracy", "recall@10")
 
 

@@ -61,7 +61,7 @@ suites.add(
             model=OURS,
             representation="X_pca",
             variant=MATCHED,
-            elsewhere={},
+            elsewhere=({},),
             metrics=("accuracy", "balanced_accuracy"),
         ),
         base="X_pca",
