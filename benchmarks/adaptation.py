@@ -3,8 +3,7 @@
 Transductive, and declared by the row's variant: ``adaptation=matched`` reads the cells and the
 marker profiles of the query, never which belongs to which: profiles are dealt anew first.
 ``annealed`` does the same from what the model and ridge regression say together, by soft plans
-first where that knows little of the query; ``restarted`` then from each and both, by several
-schedules, of which it keeps what explains most (:mod:`clip_align.restarts`).
+first where that knows little of the query.
 """
 
 from __future__ import annotations
@@ -21,7 +20,6 @@ from benchmarks.method import method
 from clip_align.adapt import STUDENT, AdaptConfig, adapt, matched
 from clip_align.collapse import unit_rows
 from clip_align.pairs import PairedCells
-from clip_align.restarts import SCHEDULES, best_matched
 from clip_align.train import Trained
 from representations.errors import InputError
 from representations.integrate import Integrated
@@ -34,15 +32,10 @@ if TYPE_CHECKING:
 OWN_FEATURES = IntegratedConfig(blocks=("pca", "residual", "sqrt"), weights="equal")
 Sides = tuple[np.ndarray, np.ndarray]
 Starts = Sequence[Trained | Cosines]
-Adaptation = Literal["matched", "annealed", "restarted"]
-RESTARTED: Adaptation = "restarted"
-BESIDE: Mapping[Adaptation, str] = {
-    "annealed": "ridge",
-    RESTARTED: "ridge",
-}  # a start beside that of a trained model
+Adaptation = Literal["matched", "annealed"]
+BESIDE: Mapping[Adaptation, str] = {"annealed": "ridge"}  # a start beside that of a trained model
 LEVELS: Mapping[Adaptation, AdaptConfig] = {
     "matched": AdaptConfig(), "annealed": AdaptConfig(warm=(0.2, 0.2, 0.1, 0.1)),
-    RESTARTED: AdaptConfig(),
 }  # fmt: skip
 
 
@@ -54,9 +47,7 @@ def config_for(level: Adaptation, seed: int) -> AdaptConfig:
 def identity(level: Adaptation) -> dict[str, Any]:
     """What decides an adaptation, for the configuration of a record."""
     features = method("X_integrated", OWN_FEATURES.blocks, config=OWN_FEATURES)
-    beside: dict[str, Any] = {"beside": BESIDE[level]} if level in BESIDE else {}
-    if level == RESTARTED:
-        beside |= {"schedules": SCHEDULES, "weak": LEVELS[level].weak}
+    beside = {"beside": BESIDE[level]} if level in BESIDE else {}
     return {"features": features, **beside, **identity_of(LEVELS[level])}
 
 
@@ -118,19 +109,10 @@ def adapted(
     own_nd, known_nd = cells.own_features(panel_genes)
     student = isinstance(models[0], Trained)
     source = replace(cells.pairs_without_features("train"), cell_nd=known_nd) if student else None
-    config = config_for(level, cells.seed)
-
-    def start(shown_nm: np.ndarray) -> Sides:
-        together = sides(models, test.cell_nd, shown_nm)
-        if level != RESTARTED:
-            return together
-        apart = [sides([x], test.cell_nd, shown_nm) for x in models if len(models) > 1]
-        return best_matched([together, *apart], own_nd, shown_nm, config)
-
-    left = replace(config, rounds=0) if level == RESTARTED else config  # it has had its rounds
     return learnt(
-        start, own_nd, test.marker_nm, left, seed=cells.seed, student=student, source=source
-    )
+        lambda shown_nm: sides(models, test.cell_nd, shown_nm), own_nd, test.marker_nm,
+        config_for(level, cells.seed), seed=cells.seed, student=student, source=source,
+    )  # fmt: skip
 
 
 def learnt(

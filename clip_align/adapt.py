@@ -44,7 +44,7 @@ class AdaptConfig:
     epsilon: float = 0.05
     """Entropy of a plan, in units of the cosine."""
     rounds: int = 2
-    """Rounds of matching and regression before the model is trained; none where it had them."""
+    """Rounds of matching and regression before the model is trained."""
     warm: tuple[float, ...] = ()
     """Entropies of rounds that come first where the start is weak; one round then follows."""
     weak: float = 0.5
@@ -62,7 +62,7 @@ class AdaptConfig:
 def check_adapt(config: AdaptConfig) -> None:
     """Refuse what cannot run; raises ``InputError``."""
     check_ranges([
-        ("epsilon", config.epsilon, LEAST_EPSILON, 10), ("rounds", config.rounds, 0, 100),
+        ("epsilon", config.epsilon, LEAST_EPSILON, 10), ("rounds", config.rounds, 1, 100),
         ("penalty", config.penalty, 0, math.inf), ("steps", config.steps, 1, math.inf),
         ("source_weight", config.source_weight, 0, 1e3), ("weak", config.weak, 0, 1),
         *(("warm", epsilon, LEAST_EPSILON, 10) for epsilon in config.warm),

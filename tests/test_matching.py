@@ -10,11 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clip_align.adapt import STUDENT, AdaptConfig, Sides, adapt, check_adapt, matched, moved
+from clip_align.adapt import STUDENT, AdaptConfig, adapt, check_adapt, matched, moved
 from clip_align.cache_config import CacheConfig
 from clip_align.matching import LEAST_EPSILON, linear_round, matching_plan, standardised
 from clip_align.pairs import PairedCells
-from clip_align.restarts import SCHEDULES, best_matched, explained
 from clip_align.retrieval import pair_scores
 from clip_align.towers import TowerConfig
 from representations.errors import InputError
@@ -122,47 +121,6 @@ def test_a_weak_start_is_asked_again_by_plans_that_grow_sharper():
     assert not np.array_equal(found[0], matched(*sides, AdaptConfig())[0])
 
 
-def noisy_starts() -> tuple[list[Sides], np.ndarray, np.ndarray]:
-    """Teachers of a query of which the third alone knows something.
-
-    Its state is lopsided, as types of cells are: turned about, it is not itself.
-    """
-    rng = np.random.default_rng(4)
-    state_nk = rng.exponential(size=(400, 4))
-    state_nk += 3.0 * (rng.random((400, 4)) < [0.1, 0.3, 0.5, 0.7])
-    features_nd = state_nk @ rng.normal(size=(4, 12)) + 0.3 * rng.normal(size=(400, 12))
-    profile_nv = state_nk @ rng.normal(size=(4, 9)) + 0.3 * rng.normal(size=(400, 9))
-    scaled_nv = standardised(profile_nv)
-    noise = [rng.normal(size=scaled_nv.shape) for _ in range(3)]
-    starts = [(noise[0], scaled_nv), (noise[1], scaled_nv), (noise[2] + scaled_nv, scaled_nv)]
-    return starts, features_nd, profile_nv
-
-
-def test_of_several_ends_the_one_that_explains_most_is_kept_and_it_is_the_right_one():
-    starts, features_nd, profile_nv = noisy_starts()
-    config = AdaptConfig(weak=0.0)
-    found = best_matched(starts, features_nd, profile_nv, config)
-    ends = [
-        matched(*start, features_nd, profile_nv, replace(config, warm=warm))
-        for start in starts
-        for warm in SCHEDULES
-    ]
-    assert explained(found[0]) == max(explained(end[0]) for end in ends)
-    assert accuracy(*found) > 0.9
-    assert accuracy(*ends[0]) < 0.8
-    backwards = best_matched(starts[::-1], features_nd, profile_nv, config)
-    np.testing.assert_array_equal(found[0], backwards[0])
-
-
-def test_a_start_that_is_not_weak_is_taken_alone():
-    starts, features_nd, profile_nv = noisy_starts()
-    config = AdaptConfig(weak=1.0)
-    found = best_matched(starts[::-1], features_nd, profile_nv, config)
-    np.testing.assert_array_equal(found[0], matched(*starts[2], features_nd, profile_nv, config)[0])
-    with pytest.raises(InputError, match="no start"):
-        best_matched([], features_nd, profile_nv, config)
-
-
 def test_what_a_plan_moves_is_a_share():
     rng = np.random.default_rng(0)
     sides = rng.normal(size=(2, 30, 4))
@@ -210,7 +168,7 @@ def test_a_query_smaller_than_a_batch_is_one():
     ("changes", "said"),
     [
         ({"epsilon": 0.0}, "epsilon"),
-        ({"rounds": -1}, "rounds"),
+        ({"rounds": 0}, "rounds"),
         ({"warm": (0.2, 0.0)}, "warm"),
         ({"weak": 1.5}, "weak"),
         ({"penalty": -1.0}, "penalty"),

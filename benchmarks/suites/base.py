@@ -16,7 +16,6 @@ SOURCE_KEY = "X_source_small"  # features of a row that reads a source model
 MATCHED: Mapping[str, str | int] = {"adaptation": "matched"}
 PLAN: Mapping[str, str | int] = {"answer": "plan"}
 MATCHED_PLAN: Mapping[str, str | int] = {**MATCHED, **PLAN}
-RESTARTED_PLAN: Mapping[str, str | int] = {"adaptation": "restarted", **PLAN}
 ANNEALED_PLAN: Mapping[str, str | int] = {"adaptation": "annealed", **PLAN}
 KEPT: Mapping[str, str | int] = {"panel_genes": "kept"}
 INDUCTIVE: Mapping[str, str | int] = {"query_statistics": "train"}
