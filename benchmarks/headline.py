@@ -36,7 +36,7 @@ class Look:
         default_factory=lambda: {
             "{}": "",
             MATCHED: ", adapted to the unpaired query",
-            ANNEALED_PLAN: ", adapted from it and ridge, answers by a plan",
+            ANNEALED_PLAN: ", adapted and annealed, answers by a plan",
             MATCHED_PLAN: ", adapted to the unpaired query, answers by a plan",
             PLAN: ", answers by a plan",
             KEPT: ", panel genes kept",
