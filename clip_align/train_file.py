@@ -77,7 +77,7 @@ def train_file(
     """
     out = Path(out)
     _check_plan(out, plan, overwrite=overwrite)
-    proteins, proteins_of = _proteins(plan)
+    proteins, proteins_of = _proteins(plan, say)
     adata = read_h5ad(data)
     clean, remarks = prepare(adata, source=str(data))
     side = MarkerSide.of(
@@ -184,12 +184,15 @@ def _run_of(
     )
 
 
-def _proteins(plan: FileTraining) -> tuple[ProteinEmbedding | None, dict[str, Any]]:
+def _proteins(plan: FileTraining, say: Say) -> tuple[ProteinEmbedding | None, dict[str, Any]]:
     """The embedding of proteins that a plan names, and what provenance says of it."""
     path = plan.protein_embedding
     if path is None:
         return None, {}
     proteins = read_protein_embedding(path, genes_of_any())  # says so where there is no such file
+    say(
+        f"{path}: {len(proteins.genes)} genes that markers may be of, {proteins.width} numbers each"
+    )
     told = {"file": path.name, "sha256": file_sha256(path), "width": proteins.width}
     return proteins, {"protein_embedding": told}
 

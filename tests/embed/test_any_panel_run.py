@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
+from contextlib import redirect_stderr
 from dataclasses import replace
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
@@ -122,7 +124,9 @@ def with_proteins(cells: AnnData, tmp_path_factory: pytest.TempPathFactory) -> P
     known.write_h5ad(folder / "train.h5ad")
     told = ["--view", "both", "--protein-embedding", folder / "known.csv"]
     args = ["train", folder / "train.h5ad", "-o", folder / "run", *told, *TINY]
-    assert run_main(*args, "--train.epochs", "12") == 0
+    with redirect_stderr(StringIO()) as said:
+        assert run_main(*args, "--train.epochs", "12") == 0
+    assert f"{len(genes)} genes that markers may be of" in said.getvalue()
     return folder / "run"
 
 
