@@ -48,7 +48,7 @@ class SparseEncoder:
     def __call__(self, x_bg: sp.csr_matrix) -> Tensor:
         """Embeddings ``(b, e)`` of log-normalised expression over all genes of the encoder."""
         genes_m, x_m = torch.from_numpy(x_bg.indices), torch.from_numpy(x_bg.data)
-        z_be = torch.empty(x_bg.shape[0], len(self.last[1]))
+        z_be = torch.empty(x_bg.shape[0], len(self.last[1]), dtype=self.bias_h.dtype)
         for z_e, (i, j) in zip(z_be, pairwise(x_bg.indptr.tolist()), strict=True):
             self._write(genes_m[i:j], x_m[i:j], z_e)
         return z_be
