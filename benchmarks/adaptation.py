@@ -17,7 +17,7 @@ from anndata import AnnData
 
 from benchmarks.baselines.base import Cosines
 from benchmarks.method import method
-from clip_align.adapt import STUDENT, AdaptConfig, adapt, matched
+from clip_align.adapt import STUDENT, AdaptConfig, Sides, adapt, matched
 from clip_align.collapse import unit_rows
 from clip_align.pairs import PairedCells
 from clip_align.train import Trained
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
 # Three ways to steady the variance of counts: what suite `best` has within a data set.
 OWN_FEATURES = IntegratedConfig(blocks=("pca", "residual", "sqrt"), weights="equal")
-Sides = tuple[np.ndarray, np.ndarray]
 Starts = Sequence[Trained | Cosines]
 Adaptation = Literal["matched", "annealed"]
 BESIDE: Mapping[Adaptation, str] = {"annealed": "ridge"}  # a start beside that of a trained model

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from benchmarks import baselines, datasets, matchers
-from benchmarks.adaptation import BESIDE, Sides, adapted, embedding, sides
+from benchmarks.adaptation import BESIDE, adapted, embedding, sides
 from benchmarks.answers import similarities
 from benchmarks.controls import Beside, controls
 from benchmarks.judge import judge
@@ -24,6 +24,7 @@ from benchmarks.setting import Setting, config_of, setting_of
 from benchmarks.suites import Row
 from benchmarks.task_cells import TaskCells, trained_on
 from benchmarks.tasks import Outcome
+from clip_align.adapt import Sides
 from clip_align.kinship import kinship
 from clip_align.markers import ancestry, markers_under
 from clip_align.markers.hierarchy import load_hierarchy

@@ -25,8 +25,7 @@ from benchmarks.setting import Setting
 from benchmarks.splits import split
 from benchmarks.task_cells import _load
 from clip_align.markers import load_panel
-from clip_align.matching import standardised
-from clip_align.pairs import PairedCells
+from clip_align.pairs import PairedCells, standardised
 from representations.errors import InputError
 
 COMPONENTS, OWN_COMPONENTS = 100, 10

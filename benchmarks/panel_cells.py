@@ -25,8 +25,8 @@ from benchmarks.suites import IMMUNE
 from benchmarks.task_cells import _load
 from clip_align.markers import load_panel, marker_genes
 from clip_align.markers.descriptions import Courses, mean_courses
-from clip_align.markers.two_views import MarkerColumns, in_own_units, measured
-from clip_align.pairs import PairedCells
+from clip_align.markers.two_views import MarkerColumns, measured
+from clip_align.pairs import PairedCells, standardised
 from representations.preprocess import counts, log_normalise
 
 COMPONENTS = 100
@@ -60,7 +60,7 @@ class PanelCells:
         parts: tuple[list[PairedCells], list[PairedCells]] = ([], [])
         sides = zip(self.names, self.sets, self._fitted[1], self._rows, strict=True)
         for name, adata, x_nd, rows in sides:
-            profile_nm = in_own_units(self.columns.profile(adata))
+            profile_nm = standardised(self.columns.profile(adata))
             ids_n, types_n = names_of(adata)
             ids_n = np.char.add(f"{name}:", ids_n)
             for part, i in zip(parts, rows, strict=True):

@@ -10,8 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 from anndata import AnnData
 
-from clip_align.matching import standardised
-from clip_align.pairs import PairedCells
+from clip_align.pairs import PairedCells, standardised
 from representations.keys import Obs
 from representations.preprocess import counts, log_normalise
 

@@ -49,6 +49,9 @@ class Setting:
     answer: Answer = "cosine"
 
 
+_SETTINGS = TypeAdapter(Setting)
+
+
 def setting_of(row: Row) -> Setting:
     """Effective setting. Within one data set the query is scaled by training statistics.
 
@@ -65,7 +68,7 @@ def setting_of(row: Row) -> Setting:
         raise InputError(f"variant {', '.join(named)}: {row.model} is not trained as a model is")
     given = {**base, **{k: v for k, v in row.variant.items() if k not in named}}
     try:
-        return TypeAdapter(Setting).validate_python(given)
+        return _SETTINGS.validate_python(given)
     except ValidationError as error:
         first = error.errors()[0]
         raise InputError(f"{first['loc'][0]}={first['input']}: {first['msg']}") from error

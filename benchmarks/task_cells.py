@@ -14,12 +14,13 @@ import numpy as np
 from anndata import AnnData
 
 from benchmarks import datasets
-from benchmarks.adaptation import Sides, own_features
+from benchmarks.adaptation import own_features
 from benchmarks.guard import assert_honest, assert_no_leak
 from benchmarks.integration import PARTS, Part, integrated
 from benchmarks.pools import Pools, full_pool, seeded_pools
 from benchmarks.setting import INTEGRATED, Setting
 from benchmarks.splits import Split, split
+from clip_align.adapt import Sides
 from clip_align.config import TrainConfig
 from clip_align.markers import available_markers, load_panel, marker_genes, marker_profile
 from clip_align.markers.profile import View

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
+from functools import reduce
 from typing import TypeAlias
 
 import numpy as np
@@ -95,20 +96,17 @@ def matched(
     features_nd, profile_nv
         The query's own; nothing is missing. The order of either side has no part in the result.
     """
-    start = sides = cell_ne, marker_ne
+    start = cell_ne, marker_ne
 
     def after(sides: Sides, epsilon: float) -> Sides:
         return linear_round(
             *sides, features_nd, profile_nv, epsilon=epsilon, penalty=config.penalty
         )
 
-    for i in range(config.rounds):
-        sides = after(sides, config.epsilon)
-        if i == 0 and config.warm and moved(start, sides, config.epsilon) > config.weak:
-            for epsilon in (*config.warm, config.epsilon):
-                start = after(start, epsilon)
-            return start
-    return sides
+    first = after(start, config.epsilon)
+    if config.warm and moved(start, first, config.epsilon) > config.weak:
+        return reduce(after, (*config.warm, config.epsilon), start)
+    return reduce(after, (config.epsilon,) * (config.rounds - 1), first)
 
 
 def moved(before: Sides, after: Sides, epsilon: float) -> float:

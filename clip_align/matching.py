@@ -15,7 +15,7 @@ import ot
 from sklearn.linear_model import Ridge
 
 from clip_align.collapse import unit_rows
-from clip_align.pairs import match_moments
+from clip_align.pairs import standardised
 from representations.errors import InputError
 
 LEAST_EPSILON = 0.01
@@ -71,8 +71,3 @@ def linear_round(
     features_nd, profile_mv = standardised(features_nd), standardised(profile_mv)
     ridge = Ridge(alpha=penalty * len(features_nd)).fit(features_nd, plan_nm @ profile_mv)
     return np.asarray(ridge.predict(features_nd)), profile_mv
-
-
-def standardised(x_nd: np.ndarray) -> np.ndarray:
-    """Columns at mean 0 and deviation 1; constant ones at 0."""
-    return match_moments(x_nd, np.zeros(1), np.ones(1))

@@ -142,6 +142,11 @@ def match_moments(query_nm: np.ndarray, mean_m: np.ndarray, std_m: np.ndarray) -
     return np.asarray(centred_nm * std_m + mean_m, dtype=np.float32)
 
 
+def standardised(x_nd: np.ndarray) -> np.ndarray:
+    """Columns at mean 0 and deviation 1 over these rows, float32; constant ones at 0, NaN stays."""
+    return match_moments(x_nd, np.zeros(1), np.ones(1))
+
+
 def column_mean(x_nd: np.ndarray) -> np.ndarray:
     """Mean of each column over what is there, float64 ``(d,)``; zero where nothing is."""
     x_nd = np.asarray(x_nd, dtype=np.float64)

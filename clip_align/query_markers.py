@@ -16,9 +16,9 @@ from clip_align.markers import available_markers, marker_profile
 from clip_align.markers.columns import few
 from clip_align.markers.descriptions import Courses
 from clip_align.markers.profile import View
-from clip_align.markers.two_views import BOTH, VIEWS, MarkerColumns, in_own_units, measured
+from clip_align.markers.two_views import BOTH, VIEWS, MarkerColumns, measured
 from clip_align.models import DiffMapProteinCLIP
-from clip_align.pairs import match_moments
+from clip_align.pairs import match_moments, standardised
 from clip_align.unknown_markers import with_markers
 from representations.base import Statistics
 from representations.errors import InputError
@@ -95,7 +95,7 @@ def _of_both(
     missing_m = np.isnan(known_nm).all(axis=0)
     missing = [markers[i] for i in np.flatnonzero(missing_m)]
     _say_missing(run, missing, remarks, others=new_nk.shape[1])
-    return np.concatenate([_scaled(known_nm, run, statistics), in_own_units(new_nk)], axis=1)
+    return np.concatenate([_scaled(known_nm, run, statistics), standardised(new_nk)], axis=1)
 
 
 def _scaled(profile_nm: np.ndarray, run: Run, statistics: Statistics) -> np.ndarray:

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from clip_align.adapt import STUDENT, AdaptConfig, adapt, check_adapt, matched, moved
 from clip_align.cache_config import CacheConfig
-from clip_align.matching import LEAST_EPSILON, linear_round, matching_plan, standardised
-from clip_align.pairs import PairedCells
+from clip_align.matching import LEAST_EPSILON, linear_round, matching_plan
+from clip_align.pairs import PairedCells, standardised
 from clip_align.retrieval import pair_scores
 from clip_align.towers import TowerConfig
 from representations.errors import InputError

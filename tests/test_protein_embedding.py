@@ -64,7 +64,7 @@ def test_unit_and_order_and_number_of_columns_have_no_part(unit, shift, order, t
         np.testing.assert_allclose(other[gene][4:], repeated, atol=1e-6)
 
 
-def test_it_weighs_as_a_course_does_and_what_is_not_known_is_zero() -> None:
+def test_it_weighs_as_a_course_does_and_says_what_is_not_known() -> None:
     rng = np.random.default_rng(0)
     names = [f"G{i}" for i in range(50)]
     courses = {"X": np.ones(6), **{name: np.ones(6) for name in names[:10]}}

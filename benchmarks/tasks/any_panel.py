@@ -42,9 +42,9 @@ from benchmarks.suites import IMMUNE, OURS, Row
 from benchmarks.tasks import NotRun, Outcome, tasks
 from clip_align.markers import tables_revision
 from clip_align.markers.profile import View
-from clip_align.markers.two_views import Column, MarkerColumns, in_own_units, measured
+from clip_align.markers.two_views import Column, MarkerColumns, measured
 from clip_align.models import models
-from clip_align.pairs import PairedCells
+from clip_align.pairs import PairedCells, standardised
 from clip_align.unknown_markers import with_markers
 from representations.errors import InputError
 from representations.family import Family
@@ -123,7 +123,7 @@ class AnyPanel:
             return lambda rows: drawn.similarity(x_nd[rows], x_nd[rows]), facts
         if row.model == RIDGE:
             cell_nk = fits.ridge.predict(x_nd, asked.columns)
-            profile_nk = in_own_units(asked.profile(adata))
+            profile_nk = standardised(asked.profile(adata))
             return lambda rows: cosine(cell_nk[rows], profile_nk[rows]), facts
         with one_thread():
             cell_ne, marker_ne = self._embedded(row, fits, x_nd, asked)
@@ -142,7 +142,7 @@ class AnyPanel:
     def _embedded(
         self, row: Row, fits: PanelModels, x_nd: np.ndarray, asked: MarkerColumns
     ) -> tuple[np.ndarray, np.ndarray]:
-        profile_nk = in_own_units(asked.profile(self.query[0]))
+        profile_nk = standardised(asked.profile(self.query[0]))
         if row.variant.get("panel") == "own":
             model = fits.of_one_panel(asked)
             return model.embed_cells(x_nd), model.embed_markers(profile_nk)

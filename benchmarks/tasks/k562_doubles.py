@@ -20,8 +20,7 @@ from benchmarks.setting import LATER, Setting, refuse_unread
 from benchmarks.suites import Row
 from benchmarks.tasks import tasks
 from benchmarks.tasks.k562_profile import K562Profile
-from clip_align.matching import standardised
-from clip_align.pairs import PairedCells
+from clip_align.pairs import PairedCells, standardised
 from representations.keys import Obs
 
 ADDITIVE = "additive"

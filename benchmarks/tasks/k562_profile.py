@@ -13,7 +13,7 @@ from typing import Any, ClassVar, cast
 import numpy as np
 
 from benchmarks import baselines, datasets
-from benchmarks.adaptation import Sides, identity_of, learnt
+from benchmarks.adaptation import identity_of, learnt
 from benchmarks.alignment import AlignmentTask
 from benchmarks.baselines.base import Cosines
 from benchmarks.effect_cells import COMPONENTS, OWN_COMPONENTS, EffectCells
@@ -23,7 +23,7 @@ from benchmarks.setting import Setting
 from benchmarks.suites import Row
 from benchmarks.task_cells import TaskCells
 from benchmarks.tasks import Outcome, tasks
-from clip_align.adapt import STUDENT, AdaptConfig
+from clip_align.adapt import STUDENT, AdaptConfig, Sides
 from clip_align.models import models
 from clip_align.pairs import PairedCells
 from representations.errors import InputError

@@ -22,7 +22,7 @@ Courses: TypeAlias = Mapping[str, np.ndarray]
 
 def gene_courses(expression_ng: np.ndarray, state_nd: np.ndarray) -> np.ndarray:
     """Correlation of every gene with every feature of the state, ``(g, d)``; 0 for constants."""
-    z_ng, z_nd = standardised(expression_ng), standardised(state_nd)
+    z_ng, z_nd = _standardised(expression_ng), _standardised(state_nd)
     return np.asarray(z_ng.T @ z_nd / len(z_nd), np.float32)
 
 
@@ -59,8 +59,7 @@ def _mean_of_known(course_gd: np.ndarray) -> np.ndarray:
     return np.asarray(sum_d / there_gd.sum(axis=0).clip(min=1))
 
 
-def standardised(x_nd: np.ndarray) -> np.ndarray:
-    """Columns at mean 0 and deviation 1, constant ones at 0."""
+def _standardised(x_nd: np.ndarray) -> np.ndarray:
     spread_d = column_spread(x_nd)
     return np.asarray((x_nd - column_mean(x_nd)) / np.where(spread_d > 0, spread_d, np.inf))
 

@@ -19,7 +19,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from clip_align.markers.descriptions import Courses, standardised
+from clip_align.markers.descriptions import Courses
+from clip_align.pairs import standardised
 from representations.errors import InputError
 
 GENES, EMBEDDING = "genes", "embedding"  # arrays of an npz file
@@ -51,8 +52,7 @@ class ProteinEmbedding:
         """
         z_gp = standardised(self.embedding_gp)
         varying = max(int(z_gp.any(axis=0).sum()), 1)
-        z_gp *= np.sqrt(n_features / varying)
-        told = dict(zip(self.genes, z_gp, strict=True))
+        told = dict(zip(self.genes, z_gp * np.sqrt(n_features / varying), strict=True))
         no_course, untold = np.full(n_features, np.nan), np.full(self.width, np.nan)
         return {
             gene: np.concatenate([courses.get(gene, no_course), told.get(gene, untold)])

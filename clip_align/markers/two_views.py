@@ -18,7 +18,6 @@ from clip_align.markers.columns import has_antibodies
 from clip_align.markers.descriptions import Courses, describe, width_of
 from clip_align.markers.panel import load_panel
 from clip_align.markers.profile import View, available_markers, marker_genes, marker_profile
-from clip_align.pairs import match_moments
 from representations.errors import InputError
 
 BOTH: Final = "both"
@@ -124,11 +123,6 @@ def genes_of_any() -> frozenset[str]:
     """Genes that a marker of either view may be of: the panel's, and those of every antibody."""
     bound = (gene for antibody in antibodies() for gene in antibody.genes)
     return frozenset({*load_panel().genes, *bound})
-
-
-def in_own_units(profile_nm: np.ndarray) -> np.ndarray:
-    """Columns at mean 0 and deviation 1 over these cells; what is missing stays so."""
-    return match_moments(profile_nm, np.zeros(1), np.ones(1))
 
 
 def measured(adata: AnnData, view: View) -> tuple[str, ...]:
