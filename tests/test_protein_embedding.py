@@ -23,7 +23,10 @@ NPY = (
     + b"\n"
     + bytes(8)
 )
-GZ = gzip.compress(b"gene,1\n" * 99)[:20] + bytes(9)
+GZ = gzip.compress(b"gene,1\n" * 99, mtime=0)[:20] + bytes(9)
+DAMAGED = {
+    "empty": b"", "torn zip": b"PK\x03\x04 torn", "pickle": b"\x80\x04pickled.", "npy": NPY, "torn gz": GZ,
+}  # fmt: skip
 
 
 def written(path: Path, genes=GENES, values=VALUES) -> Path:
@@ -117,7 +120,7 @@ def test_what_is_no_embedding_is_refused(tmp_path: Path, name, genes, values, sa
     assert "\n" not in str(told.value)
 
 
-@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 torn", b"\x80\x04pickled.", NPY, GZ])
+@pytest.mark.parametrize("content", DAMAGED.values(), ids=DAMAGED)
 @pytest.mark.parametrize("name", ["e.npz", "e.csv", "e.csv.gz"])
 def test_a_damaged_file_is_one_line(tmp_path: Path, name: str, content: bytes) -> None:
     (tmp_path / name).write_bytes(content)
