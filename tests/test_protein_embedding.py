@@ -25,8 +25,12 @@ NPY = (
 )
 GZ = gzip.compress(b"gene,1\n" * 99, mtime=0)[:20] + bytes(9)
 DAMAGED = {
-    "empty": b"", "torn zip": b"PK\x03\x04 torn", "pickle": b"\x80\x04pickled.", "npy": NPY, "torn gz": GZ,
-}  # fmt: skip
+    "empty": b"",
+    "torn zip": b"PK\x03\x04 torn",
+    "pickle": b"\x80\x04pickled.",
+    "npy": NPY,
+    "torn gz": GZ,
+}
 
 
 def written(path: Path, genes=GENES, values=VALUES) -> Path:
