@@ -3,7 +3,7 @@
 Transductive, and declared by the row's variant: ``adaptation=matched`` reads the cells and the
 marker profiles of the query, never which belongs to which: profiles are dealt anew first.
 ``annealed`` does the same from what the model and ridge regression say together, by soft plans
-first where that knows little of the query.
+first where that knows little of the query. ``told`` is the ceiling (:mod:`benchmarks.ceiling`).
 """
 
 from __future__ import annotations
@@ -31,10 +31,11 @@ if TYPE_CHECKING:
 # Three ways to steady the variance of counts: what suite `best` has within a data set.
 OWN_FEATURES = IntegratedConfig(blocks=("pca", "residual", "sqrt"), weights="equal")
 Starts = Sequence[Trained | Cosines]
-Adaptation = Literal["matched", "annealed"]
+Adaptation = Literal["matched", "annealed", "told"]
 BESIDE: Mapping[Adaptation, str] = {"annealed": "ridge"}  # a start beside that of a trained model
 LEVELS: Mapping[Adaptation, AdaptConfig] = {
     "matched": AdaptConfig(), "annealed": AdaptConfig(warm=(0.2, 0.2, 0.1, 0.1)),
+    "told": AdaptConfig(),
 }  # fmt: skip
 
 

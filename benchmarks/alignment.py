@@ -15,6 +15,7 @@ import numpy as np
 from benchmarks import baselines, datasets, matchers
 from benchmarks.adaptation import BESIDE, adapted, embedding, sides
 from benchmarks.answers import similarities
+from benchmarks.ceiling import TOLD, ceiling
 from benchmarks.controls import Beside, controls
 from benchmarks.judge import judge
 from benchmarks.lessons import matched
@@ -105,11 +106,16 @@ class AlignmentTask:
 
     def _sides(self, row: Row, setting: Setting, test: PairedCells) -> Sides:
         """Cells and profiles of the query in one space, adapted to it where a row says so."""
+        trained = row.model in models.names()
+        if setting.adaptation != "none" and trained and self.plan(row).control != "none":
+            raise InputError(f"adaptation={setting.adaptation}: reads pairs that a control has not")
+        if setting.adaptation == TOLD:
+            if not trained:
+                raise InputError(f"adaptation={TOLD}: {row.model} has no student to be told")
+            return ceiling(self.cells, setting.panel_genes, test)
         starts = [embedding(row.model, self._model(row, setting))]
         if setting.adaptation == "none":
             return sides(starts, test.cell_nd, test.marker_nm)
-        if row.model in models.names() and self.plan(row).control != "none":
-            raise InputError(f"adaptation={setting.adaptation}: reads pairs that a control has not")
         beside = BESIDE.get(setting.adaptation)
         if beside and isinstance(starts[0], Trained):
             other = self._baseline(replace(row, model=beside), setting)

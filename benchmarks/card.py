@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+
+import pandas as pd
 
 from benchmarks import lead, records
 from benchmarks.markdown import gap_words, short, table_row, variant_words
@@ -36,8 +38,12 @@ def _losses(suite: str, root: Path) -> Iterator[str]:
     behind_too = ". It is not above:" if len(behind) else "."
     yield f"`{suite}`: {asked.model} {asked.representation}, {words}, {above}{behind_too}"
     yield ""
-    if behind.empty:
-        return
+    if len(behind):
+        yield from _behind(behind)
+    yield from _below(lead.to_ceiling(found, asked), asked.metrics)
+
+
+def _behind(behind: pd.DataFrame) -> Iterator[str]:
     yield table_row("data", "model", "features", "variant", "difference", "seeds")
     yield table_row(*["---"] * 4, "---:", "---:")
     for _, row in behind.iterrows():
@@ -46,6 +52,22 @@ def _losses(suite: str, root: Path) -> Iterator[str]:
             row["other_representation"], variant_words(row["other_variant"]), gap_words(row),
             row["seeds"],
         )  # fmt: skip
+    yield ""
+
+
+def _below(found: pd.DataFrame, metrics: Sequence[str]) -> Iterator[str]:
+    """What is left to the ceiling, a line a section."""
+    if found.empty:
+        return
+    ceiling = variant_words(found["other_variant"].iloc[0])
+    yield f"Minus its ceiling, {ceiling}, which is told pairs of the query:"
+    yield ""
+    yield table_row("data", *metrics, "seeds")
+    yield table_row("---", *["---:"] * len(metrics), "---:")
+    for _, section in found.groupby(["task", "train", "test"], sort=True):
+        of = section.set_index("metric").loc[list(metrics)]
+        data = f"{short(of['train'].iloc[0])} → {short(of['test'].iloc[0])}"
+        yield table_row(data, *(gap_words(row) for _, row in of.iterrows()), of["seeds"].iloc[0])
     yield ""
 
 

@@ -15,10 +15,13 @@ from benchmarks.suites import base
 from benchmarks.tidy import tidy
 
 SUITE = "cross_dataset"
-MATCHED, KEPT, PLAN, ANNEALED_PLAN, MATCHED_PLAN = (
+MATCHED, KEPT, PLAN, ANNEALED_PLAN, MATCHED_PLAN, KEPT_PLAN, TOLD_PLAN = (
     json.dumps(dict(variant), sort_keys=True)
-    for variant in (base.MATCHED, base.KEPT, base.PLAN, base.ANNEALED_PLAN, base.MATCHED_PLAN)
-)
+    for variant in (
+        base.MATCHED, base.KEPT, base.PLAN, base.ANNEALED_PLAN, base.MATCHED_PLAN, base.KEPT_PLAN,
+        base.TOLD_PLAN,
+    )
+)  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +43,8 @@ class Look:
             MATCHED_PLAN: ", adapted to the unpaired query, answers by a plan",
             PLAN: ", answers by a plan",
             KEPT: ", panel genes kept",
+            KEPT_PLAN: ", adapted and annealed, answers by a plan, panel genes kept",
+            TOLD_PLAN: ", ceiling: told the pairs of half of the query, answers by a plan",
             '{"basis": "own"}': ", the query's own basis",
         }
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import pandas as pd
 
@@ -22,13 +22,24 @@ COLUMNS = (
 
 
 def against_all(records: Iterable[Record], lead: Lead) -> pd.DataFrame:
-    """One row for each section, metric and other row; columns are ``COLUMNS``.
+    """One row for each section, metric and other row but the ceiling; columns are ``COLUMNS``.
 
     A difference above 0 is in favour of the lead. ``p_holm`` corrects over the other rows.
     """
+    return _against(records, lead, lambda key: not _is_ceiling(key, lead))
+
+
+def to_ceiling(records: Iterable[Record], lead: Lead) -> pd.DataFrame:
+    """As :func:`against_all`, of each section's ceiling alone: what is left to be reached."""
+    return _against(records, lead, lambda key: _is_ceiling(key, lead))
+
+
+def _against(
+    records: Iterable[Record], lead: Lead, wanted: Callable[[Key], bool]
+) -> pd.DataFrame:  # fmt: skip
     runs, rows = grouped(records), []
     for key in _leads(runs, lead):
-        for other in (one for one in sorted(runs) if one.section == key.section):
+        for other in (one for one in sorted(runs) if one.section == key.section and wanted(one)):
             for metric in lead.metrics:
                 gap = gap_between(key, other, runs, metric)
                 named = (other.model, other.representation, other.variant)
@@ -37,6 +48,12 @@ def against_all(records: Iterable[Record], lead: Lead) -> pd.DataFrame:
     for _, family in table.groupby([*Key._fields[:4], "metric"]):
         table.loc[family.index, "p_holm"] = stats.holm(family["p_normal"].tolist())
     return table
+
+
+def _is_ceiling(key: Key, lead: Lead) -> bool:
+    return lead.ceiling is not None and key.variant == json.dumps(
+        dict(lead.ceiling), sort_keys=True
+    )
 
 
 def _leads(runs: Runs, lead: Lead) -> Iterator[Key]:

@@ -12,21 +12,18 @@ Shapes: ``n`` cells and profiles of the query, ``d`` features, ``v`` markers, ``
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import reduce
 from typing import TypeAlias
 
 import numpy as np
-import torch
-from tqdm.auto import tqdm
 
 from clip_align.config import TrainConfig, check
 from clip_align.matching import LEAST_EPSILON, linear_round, matching_plan
 from clip_align.models import DiffMapProteinCLIP, ModelConfig
-from clip_align.pairs import UNLABELLED, PairedCells, epoch_steps
+from clip_align.pairs import PairedCells
 from clip_align.ranges import check_ranges
-from clip_align.seeding import seeded
-from clip_align.student import Replay, Student
+from clip_align.student import Replay, taught
 from clip_align.towers import TowerConfig
 from representations.errors import InputError
 
@@ -141,16 +138,14 @@ def adapt(
     check_adapt(config)
     if np.isnan(profile_nv).any():
         raise InputError("profiles have missing values: adapt to the markers that all cells have")
-    blank = np.full(len(features_nd), UNLABELLED)
-    query = PairedCells(cell_nd=features_nd, marker_nm=profile_nv, ids_n=blank, types_n=blank)
-    sides = matched(cell_ne, marker_ne, features_nd, profile_nv, config)
-    plan_nn = torch.from_numpy(matching_plan(*sides, config.epsilon))
+    lengths = [len(x) for x in (cell_ne, marker_ne, features_nd, profile_nv)]
+    if len(set(lengths)) > 1:
+        raise InputError(f"sides of {lengths} rows: give the same cells and profiles four times")
+    plan_nn = matching_plan(
+        *matched(cell_ne, marker_ne, features_nd, profile_nv, config), config.epsilon
+    )
     known = Replay(source, config.source_weight) if source and config.source_weight else None
-    epochs = math.ceil(config.steps / epoch_steps(len(query), config.train.batch_size))
-    with seeded(config.train.seed):
-        trainer = Student(query, replace(config.train, epochs=epochs), plan_nn, known)
-        for _ in tqdm(range(epochs), desc="adapting", unit="epoch", leave=False,
-                      disable=None if progress else True):  # fmt: skip
-            trainer.epoch()
-    trainer.model.eval()
-    return trainer.model
+    return taught(
+        features_nd, profile_nv, plan_nn, config.train,
+        steps=config.steps, known=known, progress=progress,
+    )  # fmt: skip

@@ -4,19 +4,26 @@ In each step a cell's partner is drawn from a plan anew, so that the model learn
 sure of and not its mistakes. What the plan cannot tell, which profile among like ones a cell has,
 is learnt from known pairs of other cells, each set among its own negatives.
 
-Shapes: ``n`` cells and profiles of the query, ``b`` of them in a batch, ``e`` embedding dimensions.
+Shapes: ``n`` cells and profiles of the query, ``d`` features, ``v`` markers, ``b`` of the cells in
+a batch, ``e`` embedding dimensions.
 """
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
+from tqdm.auto import tqdm
 
 from clip_align.config import TrainConfig
 from clip_align.members import mean_loss
-from clip_align.pairs import PairedCells
+from clip_align.models import DiffMapProteinCLIP
+from clip_align.pairs import UNLABELLED, PairedCells, epoch_steps
+from clip_align.seeding import seeded
 from clip_align.trainer import Trainer
 
 
@@ -54,3 +61,29 @@ class Student(Trainer):
         aligned = self.known.aligned(*sides, self.model.temperature(sides[0]), index_b)
         known = mean_loss(self.loss, aligned, self.config.model.members)
         return loss + self.replay.weight * known, told | {"train/known_loss": known.item()}
+
+
+def taught(
+    features_nd: np.ndarray,
+    profile_nv: np.ndarray,
+    plan_nn: np.ndarray,
+    config: TrainConfig,
+    *,
+    steps: int,
+    known: Replay | None = None,
+    progress: bool = True,
+) -> DiffMapProteinCLIP:
+    """A model of features and profiles whose partners a plan gives; rows of the plan sum to 1.
+
+    ``steps`` take the place of the epochs of ``config``, in whole passes over the query.
+    """
+    blank = np.full(len(features_nd), UNLABELLED)
+    query = PairedCells(cell_nd=features_nd, marker_nm=profile_nv, ids_n=blank, types_n=blank)
+    epochs = math.ceil(steps / epoch_steps(len(query), config.batch_size))
+    with seeded(config.seed):
+        trainer = Student(query, replace(config, epochs=epochs), torch.from_numpy(plan_nn), known)
+        for _ in tqdm(range(epochs), desc="adapting", unit="epoch", leave=False,
+                      disable=None if progress else True):  # fmt: skip
+            trainer.epoch()
+    trainer.model.eval()
+    return trainer.model

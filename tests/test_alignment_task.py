@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict, replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,7 @@ from benchmarks import adaptation, alignment, baselines, datasets, records, task
 from benchmarks.datasets import base as dataset_base
 from benchmarks.datasets.vocabulary import terms_of
 from benchmarks.guard import LeakError
+from benchmarks.pools import seeded_pools
 from benchmarks.run import identify, run_suite
 from benchmarks.setting import Setting, setting_of
 from benchmarks.siblings import AXES, axes_in
@@ -237,6 +239,7 @@ def own_pca(query: AnnData, known: AnnData) -> tuple[np.ndarray, np.ndarray]:
         ("cca", {"adaptation": "matched"}),
         ("DiffMapProteinCLIP", {"adaptation": "matched"}),
         ("DiffMapProteinCLIP", {"adaptation": "annealed", "answer": "plan"}),
+        ("DiffMapProteinCLIP", {"adaptation": "told", "answer": "plan"}),
         ("ridge", {"answer": "plan"}),
     ],
 )
@@ -246,6 +249,7 @@ def test_a_query_is_learnt_without_its_pairs(tiny_sets, monkeypatch, model, vari
     for level, config in adaptation.LEVELS.items():
         monkeypatch.setitem(adaptation.LEVELS, level, replace(config, steps=20))
     monkeypatch.setattr(task_cells, "own_features", own_pca)
+    monkeypatch.setattr(task_cells, "seeded_pools", partial(seeded_pools, size=40))
     task = AlignAdt(*TINY, 0)
     plain, asked = row(model, test=TINY[1]), row(model, test=TINY[1], **variant)
     before, after = (task.run(x).metrics["pair_accuracy"].value for x in (plain, asked))
@@ -307,3 +311,7 @@ def test_what_has_no_embeddings_or_no_query_is_not_adapted(tiny_sets):
     asked = row("chance", "none", test=TINY[1], adaptation="matched")
     with pytest.raises(InputError, match="no embeddings"):
         AlignAdt(*TINY, 0).run(asked)
+    with pytest.raises(InputError, match="no student to be told"):
+        AlignAdt(*TINY, 0).run(row("ridge", test=TINY[1], adaptation="told"))
+    with pytest.raises(InputError, match="two pools or more"):
+        AlignAdt(TINY[0], TINY[0], 0).run(row("DiffMapProteinCLIP", adaptation="told"))

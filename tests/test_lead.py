@@ -48,6 +48,17 @@ def test_where_there_is_no_such_row_another_stands_for_it_if_that_is_said(found)
     )
 
 
+def test_the_ceiling_is_met_apart(found):
+    told = {"adaptation": "told"}
+    both = [*found, *(record("ours", 0.95, seed, told) for seed in range(3))]
+    asked = replace(LEAD, ceiling=told)
+    assert lead.against_all(both, asked).equals(lead.against_all(found, LEAD))
+    left = lead.to_ceiling(both, asked)
+    assert list(left["metric"]) == list(LEAD.metrics)
+    assert left["difference"].tolist() == pytest.approx([-0.05, -0.05])
+    assert lead.to_ceiling(both, LEAD).empty
+
+
 def test_every_other_row_is_met_once_and_the_lead_never_itself(found):
     table = lead.against_all(found, LEAD)
     assert len(table) == 2 * len(LEAD.metrics)

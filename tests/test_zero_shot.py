@@ -18,7 +18,7 @@ from benchmarks.prompts import known_prompts, prompts_for
 from benchmarks.run import identify
 from benchmarks.setting import setting_of
 from benchmarks.siblings import OTHER
-from benchmarks.suites import suites
+from benchmarks.suites import OURS, suites
 from benchmarks.suites.typing import MATCHED
 from benchmarks.tasks.zero_shot import ZeroShotAdt
 from clip_align import config
@@ -190,3 +190,8 @@ def test_what_a_model_does_not_read_is_refused(model: str, variant: dict[str, st
     row = replace(ROWS[0], model=model, representation="none", variant=variant)
     with pytest.raises(InputError, match="does not read it"):
         ZeroShotAdt.config(row)
+
+
+def test_no_prompt_is_looked_up_in_the_two_spaces_of_a_ceiling() -> None:
+    with pytest.raises(InputError, match="adaptation=told"):
+        ZeroShotAdt.config(replace(ROWS[0], model=OURS, variant={"adaptation": "told"}))

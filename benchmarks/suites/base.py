@@ -17,7 +17,9 @@ MATCHED: Mapping[str, str | int] = {"adaptation": "matched"}
 PLAN: Mapping[str, str | int] = {"answer": "plan"}
 MATCHED_PLAN: Mapping[str, str | int] = {**MATCHED, **PLAN}
 ANNEALED_PLAN: Mapping[str, str | int] = {"adaptation": "annealed", **PLAN}
+TOLD_PLAN: Mapping[str, str | int] = {"adaptation": "told", **PLAN}
 KEPT: Mapping[str, str | int] = {"panel_genes": "kept"}
+KEPT_PLAN: Mapping[str, str | int] = {**ANNEALED_PLAN, **KEPT}
 INDUCTIVE: Mapping[str, str | int] = {"query_statistics": "train"}
 
 
@@ -52,13 +54,15 @@ class Lead:
     """The row that a suite is about: a table adds its paired difference to every other one.
 
     ``elsewhere`` are its variants in sections that have no row of ``variant``, the first that is
-    there; none stands for it unless that is said.
+    there; none stands for it unless that is said. Rows of ``ceiling`` know what no other may, and
+    are not among those that it is compared with, but by themselves.
     """
 
     model: str
     representation: str
     variant: Mapping[str, str | int]
     elsewhere: tuple[Mapping[str, str | int], ...] = ()
+    ceiling: Mapping[str, str | int] | None = None
     metrics: tuple[str, ...] = ("pair_accuracy", "recall@10")
 
 

@@ -18,6 +18,7 @@ import numpy as np
 from benchmarks import annotators, metrics
 from benchmarks.alignment import AlignmentTask
 from benchmarks.annotation_judge import share
+from benchmarks.ceiling import TOLD
 from benchmarks.coarse_lesson import asked, coarse, lesson
 from benchmarks.metrics.annotation import predictions
 from benchmarks.prompt_scores import by_model, by_profiles, by_sides
@@ -34,6 +35,7 @@ from clip_align.query import Gate
 from clip_align.scimilarity.pretrain import PretrainConfig
 from clip_align.scimilarity.probe import PENALTIES, best_of, logistic_regressions
 from clip_align.train import Trained
+from representations.errors import InputError
 from representations.threads import one_blas_thread, one_thread
 
 PROTOCOL = 1
@@ -156,6 +158,8 @@ def _check(row: Row) -> None:
         **dict.fromkeys(annotators.names(), ("adaptation", "query_statistics")),
     }.get(row.model, ())
     refuse_unread(row, (*unread, "answer"))
+    if row.variant.get("adaptation") == TOLD:
+        raise InputError(f"adaptation={TOLD}: halves share no space in which to look up a prompt")
 
 
 def _shared(row: Row) -> Row:
