@@ -25,11 +25,11 @@ from benchmarks.setting import Setting, config_of, setting_of
 from benchmarks.suites import Row
 from benchmarks.task_cells import TaskCells, trained_on
 from benchmarks.tasks import Outcome
-from clip_align.adapt import Sides
 from clip_align.kinship import kinship
 from clip_align.markers import ancestry, markers_under
 from clip_align.markers.hierarchy import load_hierarchy
 from clip_align.markers.profile import View
+from clip_align.matching import Sides
 from clip_align.models import models
 from clip_align.monitor import Monitor, MonitorConfig
 from clip_align.pairs import PairedCells
@@ -51,6 +51,7 @@ class AlignmentTask:
         self.train_name, self.test_name = train, test
         self.cells = TaskCells(train, test, seed, view=self.view)
         self._models: dict[tuple[object, ...], Trained] = {}
+        self._placed: dict[tuple[object, ...], Sides] = {}
 
     @classmethod
     def config(cls, row: Row) -> dict[str, Any]:
@@ -97,12 +98,20 @@ class AlignmentTask:
     ) -> Callable[[np.ndarray], np.ndarray]:
         """Fit a row; what then gives the similarities of rows of the test pairs."""
         if setting.adaptation != "none" or setting.answer != "cosine":
-            with one_thread():
-                return similarities(setting.answer, *self._sides(row, setting, test))
+            return similarities(setting.answer, *self._sides_once(row, setting, test))
         model = self._model(row, setting)
         if isinstance(model, Trained):
             return lambda rows: similarity(model.model, test.cell_nd[rows], test.marker_nm[rows])
         return lambda rows: model.similarity(test.cell_nd[rows], test.marker_nm[rows])
+
+    def _sides_once(self, row: Row, setting: Setting, test: PairedCells) -> Sides:
+        """Sides of a row, made once for all rows that differ in how they are read off alone."""
+        asked = frozenset(item for item in row.variant.items() if item[0] != "answer")
+        key = (row.model, row.representation, asked)
+        if key not in self._placed:
+            with one_thread():
+                self._placed[key] = self._sides(row, setting, test)
+        return self._placed[key]
 
     def _sides(self, row: Row, setting: Setting, test: PairedCells) -> Sides:
         """Cells and profiles of the query in one space, adapted to it where a row says so."""

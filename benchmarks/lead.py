@@ -26,19 +26,19 @@ def against_all(records: Iterable[Record], lead: Lead) -> pd.DataFrame:
 
     A difference above 0 is in favour of the lead. ``p_holm`` corrects over the other rows.
     """
-    return _against(records, lead, lambda key: not _is_ceiling(key, lead))
+    return _against(records, lead, lambda key: not is_ceiling(key, lead))
 
 
 def to_ceiling(records: Iterable[Record], lead: Lead) -> pd.DataFrame:
     """As :func:`against_all`, of each section's ceiling alone: what is left to be reached."""
-    return _against(records, lead, lambda key: _is_ceiling(key, lead))
+    return _against(records, lead, lambda key: is_ceiling(key, lead))
 
 
 def _against(
     records: Iterable[Record], lead: Lead, wanted: Callable[[Key], bool]
 ) -> pd.DataFrame:  # fmt: skip
     runs, rows = grouped(records), []
-    for key in _leads(runs, lead):
+    for key in leads(runs, lead):
         for other in (one for one in sorted(runs) if one.section == key.section and wanted(one)):
             for metric in lead.metrics:
                 gap = gap_between(key, other, runs, metric)
@@ -50,13 +50,14 @@ def _against(
     return table
 
 
-def _is_ceiling(key: Key, lead: Lead) -> bool:
+def is_ceiling(key: Key, lead: Lead) -> bool:
+    """Whether a row knows what the lead may not."""
     return lead.ceiling is not None and key.variant == json.dumps(
         dict(lead.ceiling), sort_keys=True
     )
 
 
-def _leads(runs: Runs, lead: Lead) -> Iterator[Key]:
+def leads(runs: Runs, lead: Lead) -> Iterator[Key]:
     """The row of each section that stands for the lead."""
     asked = (lead.variant, *lead.elsewhere)
     wanted = [json.dumps(dict(variant), sort_keys=True) for variant in asked]

@@ -239,6 +239,7 @@ def own_pca(query: AnnData, known: AnnData) -> tuple[np.ndarray, np.ndarray]:
         ("cca", {"adaptation": "matched"}),
         ("DiffMapProteinCLIP", {"adaptation": "matched"}),
         ("DiffMapProteinCLIP", {"adaptation": "annealed", "answer": "plan"}),
+        ("DiffMapProteinCLIP", {"adaptation": "whitened", "answer": "plan"}),
         ("DiffMapProteinCLIP", {"adaptation": "told", "answer": "plan"}),
         ("ridge", {"answer": "plan"}),
     ],
@@ -257,6 +258,21 @@ def test_a_query_is_learnt_without_its_pairs(tiny_sets, monkeypatch, model, vari
     assert identify("cross_dataset", plain, 0).config_hash != (
         identify("cross_dataset", asked, 0).config_hash
     )
+
+
+def test_rows_that_are_read_off_differently_are_adapted_once(tiny_sets, monkeypatch):
+    made = []
+
+    def spied(self, row, setting, test):
+        made.append(dict(row.variant))
+        return test.marker_nm, test.marker_nm
+
+    monkeypatch.setattr(AlignAdt, "_sides", spied)
+    task, adapted = AlignAdt(*TINY, 0), {"adaptation": "matched"}
+    control = {**adapted, "control": "shuffled_pairs"}
+    for variant in (adapted, {**adapted, "answer": "plan"}, control, {"answer": "plan"}):
+        task.run(row("DiffMapProteinCLIP", test=TINY[1], **variant))
+    assert made == [adapted, control, {"answer": "plan"}]
 
 
 @pytest.mark.parametrize(("model", "n_starts"), [("ridge", 1), ("DiffMapProteinCLIP", 2)])
