@@ -55,9 +55,10 @@ GOALS = (
 def block(root: Path) -> str:
     """A row a goal whose lead has records; empty without any."""
     lines = [line for suite in dict.fromkeys(g.suite for g in GOALS) for line in _of(suite, root)]
-    return "\n".join(
-        [table_row(*HEADS), table_row("---", "---", *["---:"] * 10), *lines] * any(lines)
-    )
+    if not lines:
+        return ""
+    aligned = ("---", "---", *["---:"] * (len(HEADS) - 2))
+    return "\n".join([table_row(*HEADS), table_row(*aligned), *lines])
 
 
 def _of(suite: str, root: Path) -> Iterator[str]:
@@ -67,31 +68,33 @@ def _of(suite: str, root: Path) -> Iterator[str]:
     runs, table = grouped(found), tidy(found)
     leading = {(k.task, short(k.train), short(k.test)): k for k in lead.leads(runs, asked)}
     for goal in (goal for goal in GOALS if goal.suite == suite):
-        if key := leading.get((goal.task, goal.train, goal.test)):
+        key = leading.get((goal.task, goal.train, goal.test))
+        if key is not None:
             here = table[
                 (table["task"] == key.task) & (table["train"] == key.train)
                 & (table["test"] == key.test) & (table["metric"] == goal.metric)
             ]  # fmt: skip
-            yield _row(goal, key, runs, here, lambda other: lead.is_ceiling(other, asked))
+            yield from _row(goal, key, runs, here, lambda other: lead.is_ceiling(other, asked))
 
 
 def _row(
     goal: Goal, key: Key, runs: Runs, here: pd.DataFrame, is_ceiling: Callable[[Key], bool]
-) -> str:
+) -> Iterator[str]:
     rows = {Key(*row[list(Key._fields)]): row for _, row in here.iterrows()}
     one = rows[key]
     value, words = one["value"], interval(one)
     if goal.minus:
         other = key._replace(model=goal.minus, variant="{}")
-        if (gap := gap_between(key, other, runs, goal.metric)) is None:
-            return ""
+        gap = gap_between(key, other if other in runs else None, runs, goal.metric)
+        if gap is None:
+            return
         value, words = gap["difference"], gap_words(pd.Series(gap))
     figure = f"{goal.metric} minus that of {goal.minus}" if goal.minus else goal.metric
     ridge = None if goal.minus else rows.get(key._replace(model="ridge", variant="{}"))
     peers = [row for other, row in rows.items() if other.model in matchers.names()]
     best = max(peers, key=lambda row: float(row["value"]), default=None)
     ceiling = next((row for other, row in rows.items() if is_ceiling(other)), None)
-    return table_row(
+    yield table_row(
         f"{goal.train} → {goal.test}", figure, f"{goal.least:g}", words,
         "yes" if float(str(value)) >= goal.least else "no",
         "" if goal.minus else number(one["chance"]),

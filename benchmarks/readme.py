@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from benchmarks import annotation_table, card, headline, records
+from benchmarks import annotation_table, card, goals, headline, records
 from benchmarks.annotation_goal import goal
 from benchmarks.tidy import tidy
 from representations.io import atomic_write
@@ -19,6 +19,7 @@ def _annotation(root: Path) -> str:
 
 
 BLOCKS: Mapping[str, Callable[[Path], str]] = {
+    "goals": goals.block,
     headline.SUITE: lambda root: headline.block(headline.SUITE, root),
     "k562": lambda root: headline.block("k562", root, headline.ACTIVATIONS),
     "typing": lambda root: headline.block("typing", root, headline.TYPES),
