@@ -3,9 +3,7 @@
 Transductive, and declared by the row's variant: ``adaptation=matched`` reads the cells and the
 marker profiles of the query, never which belongs to which: profiles are dealt anew first.
 ``annealed`` does the same from what the model and ridge regression say together, by soft plans
-first where that knows little of the query. ``whitened`` weighs markers by what features leave of
-them, and keeps what the model said beside; for measured antibodies. ``told`` is the ceiling
-(:mod:`benchmarks.ceiling`).
+first where that knows little of the query. ``told`` is the ceiling (:mod:`benchmarks.ceiling`).
 """
 
 from __future__ import annotations
@@ -19,8 +17,8 @@ from anndata import AnnData
 
 from benchmarks.baselines.base import Cosines
 from benchmarks.method import method
-from clip_align.adapt import STUDENT, AdaptConfig, adapt, matched
-from clip_align.matching import Sides, beside
+from clip_align.adapt import STUDENT, AdaptConfig, Sides, adapt, matched
+from clip_align.collapse import unit_rows
 from clip_align.pairs import PairedCells
 from clip_align.train import Trained
 from representations.errors import InputError
@@ -33,11 +31,11 @@ if TYPE_CHECKING:
 # Three ways to steady the variance of counts: what suite `best` has within a data set.
 OWN_FEATURES = IntegratedConfig(blocks=("pca", "residual", "sqrt"), weights="equal")
 Starts = Sequence[Trained | Cosines]
-Adaptation = Literal["matched", "annealed", "whitened", "told"]
+Adaptation = Literal["matched", "annealed", "told"]
 BESIDE: Mapping[Adaptation, str] = {"annealed": "ridge"}  # a start beside that of a trained model
 LEVELS: Mapping[Adaptation, AdaptConfig] = {
     "matched": AdaptConfig(), "annealed": AdaptConfig(warm=(0.2, 0.2, 0.1, 0.1)),
-    "whitened": AdaptConfig(epsilon=0.07, rounds=3, noise=0.1, kept=1 / 3), "told": AdaptConfig(),
+    "told": AdaptConfig(),
 }  # fmt: skip
 
 
@@ -58,9 +56,6 @@ def identity_of(config: AdaptConfig) -> dict[str, Any]:
     told = asdict(config)
     if not config.warm:
         del told["warm"], told["weak"]
-    for name in ("noise", "kept"):
-        if not told[name]:
-            del told[name]
     for tower in (told["train"]["model"][side] for side in ("cell", "marker")):
         if tower["described"] is None:
             del tower["described"]
@@ -94,7 +89,12 @@ def sides(models: Starts, cell_nd: np.ndarray, marker_nm: np.ndarray) -> Sides:
         else (model.model.embed_cells(cell_nd), model.model.embed_markers(marker_nm))
         for model in models
     ]  # fmt: skip
-    return found[0] if len(found) == 1 else beside([1.0] * len(found), found)
+    if len(found) == 1:
+        return found[0]
+    cell_ne, marker_ne = (
+        np.hstack([unit_rows(x) for x in side]) for side in zip(*found, strict=True)
+    )
+    return cell_ne, marker_ne
 
 
 def adapted(

@@ -14,24 +14,20 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from functools import reduce
+from typing import TypeAlias
 
 import numpy as np
 
 from clip_align.config import TrainConfig, check
-from clip_align.matching import (
-    LEAST_EPSILON,
-    LEAST_NOISE,
-    Sides,
-    beside,
-    linear_round,
-    matching_plan,
-)
+from clip_align.matching import LEAST_EPSILON, linear_round, matching_plan
 from clip_align.models import DiffMapProteinCLIP, ModelConfig
 from clip_align.pairs import PairedCells
 from clip_align.ranges import check_ranges
 from clip_align.student import Replay, taught
 from clip_align.towers import TowerConfig
 from representations.errors import InputError
+
+Sides: TypeAlias = tuple[np.ndarray, np.ndarray]
 
 STUDENT = TrainConfig(
     model=ModelConfig(members=4, marker=TowerConfig(encoder="set")),
@@ -53,11 +49,6 @@ class AdaptConfig:
     """Share of the plan that the first round moves, above which a start is weak."""
     penalty: float = 0.2
     """Of the regression, per cell."""
-    noise: float | None = None
-    """Added to the covariance of what a regression leaves, by which sides are whitened, if they
-    are."""
-    kept: float = 0.0
-    """Share of a cosine that stays the start's after each round."""
     source_weight: float = 1.0
     """Weight of the loss of known pairs beside that of the query's, where they are given."""
     steps: int = 150
@@ -72,8 +63,6 @@ def check_adapt(config: AdaptConfig) -> None:
         ("epsilon", config.epsilon, LEAST_EPSILON, 10), ("rounds", config.rounds, 1, 100),
         ("penalty", config.penalty, 0, math.inf), ("steps", config.steps, 1, math.inf),
         ("source_weight", config.source_weight, 0, 1e3), ("weak", config.weak, 0, 1),
-        ("kept", config.kept, 0, 1),
-        ("noise", LEAST_NOISE if config.noise is None else config.noise, LEAST_NOISE, math.inf),
         *(("warm", epsilon, LEAST_EPSILON, 10) for epsilon in config.warm),
     ])  # fmt: skip
     check(config.train)
@@ -91,7 +80,7 @@ def matched(
     profile_nv: np.ndarray,
     config: AdaptConfig,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Embeddings of both sides after the linear rounds, ``(n, v)`` each without a ``kept`` start.
+    """Embeddings of both sides after the linear rounds, ``(n, v)`` each.
 
     A start of which the first round moves much knows little of the query, and a sharp plan would
     keep its mistakes: where there are ``warm`` rounds it is asked again by soft plans, which
@@ -107,11 +96,9 @@ def matched(
     start = cell_ne, marker_ne
 
     def after(sides: Sides, epsilon: float) -> Sides:
-        found = linear_round(
-            *sides, features_nd, profile_nv,
-            epsilon=epsilon, penalty=config.penalty, noise=config.noise,
-        )  # fmt: skip
-        return beside((1 - config.kept, config.kept), (found, start)) if config.kept else found
+        return linear_round(
+            *sides, features_nd, profile_nv, epsilon=epsilon, penalty=config.penalty
+        )
 
     first = after(start, config.epsilon)
     if config.warm and moved(start, first, config.epsilon) > config.weak:

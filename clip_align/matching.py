@@ -10,20 +10,15 @@ Shapes: ``n`` cells, ``m`` profiles, ``e`` embedding dimensions, ``d`` cell feat
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TypeAlias
-
 import numpy as np
 import ot
-from scipy.linalg import solve_triangular
 from sklearn.linear_model import Ridge
 
 from clip_align.collapse import unit_rows
 from clip_align.pairs import standardised
 from representations.errors import InputError
 
-Sides: TypeAlias = tuple[np.ndarray, np.ndarray]
-LEAST_EPSILON, LEAST_NOISE = 0.01, 1e-3
+LEAST_EPSILON = 0.01
 ITERATIONS, PRECISION = 100, 1e-5
 
 
@@ -65,37 +60,14 @@ def linear_round(
     *,
     epsilon: float,
     penalty: float,
-    noise: float | None = None,
-) -> Sides:
+) -> tuple[np.ndarray, np.ndarray]:
     """Embeddings ``(n, v)`` and ``(m, v)`` after one round of matching and regression.
 
     Each cell is given the mean of the profiles that the plan matches it with; ridge regression
-    from the query's own features to these means smooths what the matching got wrong: a step of
-    expectation and one of maximisation, as in regression on shuffled answers (Abid 2018,
-    arXiv:1804.00681). ``penalty`` is per cell, both sides standardised by the query.
-
-    With ``noise`` markers count by what the regression leaves of them, and together: both sides are
-    whitened by the covariance of what is left, to which so much is added on the diagonal.
+    from the query's own features to these means smooths what the matching got wrong. ``penalty`` is
+    per cell, both sides standardised by the query.
     """
     plan_nm = matching_plan(cell_ne, marker_me, epsilon)
     features_nd, profile_mv = standardised(features_nd), standardised(profile_mv)
-    given_nv = plan_nm @ profile_mv
-    ridge = Ridge(alpha=penalty * len(features_nd)).fit(features_nd, given_nv)
-    fitted_nv = np.asarray(ridge.predict(features_nd))
-    if noise is None:
-        return fitted_nv, profile_mv
-    cross_vv = fitted_nv.T @ (given_nv - fitted_nv / 2) / len(fitted_nv)
-    left_vv = profile_mv.T @ profile_mv / len(profile_mv) - cross_vv - cross_vv.T
-    root_vv = np.linalg.cholesky(left_vv + noise * np.eye(len(left_vv)))
-    white = (solve_triangular(root_vv, side.T, lower=True).T for side in (fitted_nv, profile_mv))
-    fitted_nv, profile_mv = white
-    return fitted_nv, profile_mv
-
-
-def beside(shares: Sequence[float], sides: Sequence[Sides]) -> Sides:
-    """Several spaces as one, in which a cosine is the mean of theirs, weighted by ``shares``."""
-    cell_ne, marker_me = (
-        np.hstack([np.sqrt(share) * unit_rows(x) for share, x in zip(shares, side, strict=True)])
-        for side in zip(*sides, strict=True)
-    )
-    return cell_ne, marker_me
+    ridge = Ridge(alpha=penalty * len(features_nd)).fit(features_nd, plan_nm @ profile_mv)
+    return np.asarray(ridge.predict(features_nd)), profile_mv

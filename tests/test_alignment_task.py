@@ -239,7 +239,6 @@ def own_pca(query: AnnData, known: AnnData) -> tuple[np.ndarray, np.ndarray]:
         ("cca", {"adaptation": "matched"}),
         ("DiffMapProteinCLIP", {"adaptation": "matched"}),
         ("DiffMapProteinCLIP", {"adaptation": "annealed", "answer": "plan"}),
-        ("DiffMapProteinCLIP", {"adaptation": "whitened", "answer": "plan"}),
         ("DiffMapProteinCLIP", {"adaptation": "told", "answer": "plan"}),
         ("ridge", {"answer": "plan"}),
     ],
