@@ -106,9 +106,9 @@ def adapted(
     """
     if cells.train_name == cells.test_name:
         raise InputError(f"adaptation={level}: is for a query of another data set")
-    own_nd, known_nd = cells.own_features(panel_genes)
+    own_nd, _ = cells.own_features(panel_genes)
     student = isinstance(models[0], Trained)
-    source = replace(cells.pairs_without_features("train"), cell_nd=known_nd) if student else None
+    source = cells.known_in_own_features(panel_genes) if student else None
     return learnt(
         lambda shown_nm: sides(models, test.cell_nd, shown_nm), own_nd, test.marker_nm,
         config_for(level, cells.seed), seed=cells.seed, student=student, source=source,

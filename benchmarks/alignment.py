@@ -114,7 +114,10 @@ class AlignmentTask:
         return self._placed[key]
 
     def _sides(self, row: Row, setting: Setting, test: PairedCells) -> Sides:
-        """Cells and profiles of the query in one space, adapted to it where a row says so."""
+        """Cells and profiles of the query in one space, adapted to it where a row says so.
+
+        ``InputError`` where a row asks for what its model does not have.
+        """
         trained = row.model in models.names()
         if setting.adaptation != "none" and trained and self.plan(row).control != "none":
             raise InputError(f"adaptation={setting.adaptation}: reads pairs that a control has not")

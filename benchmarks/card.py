@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from benchmarks import lead, records
+from benchmarks import lead, matchers, records
 from benchmarks.markdown import gap_words, short, table_row, variant_words
+from benchmarks.records import Record
 from benchmarks.suites import suites
 
 HOUR = 3600.0
@@ -59,28 +60,32 @@ def _below(found: pd.DataFrame, metrics: Sequence[str]) -> Iterator[str]:
     """What is left to the ceiling, a line a section."""
     if found.empty:
         return
-    ceiling = variant_words(found["other_variant"].iloc[0])
-    yield f"Minus its ceiling, {ceiling}, which is told pairs of the query:"
+    yield "Minus its ceiling, which is told pairs of the query:"
     yield ""
-    yield table_row("data", *metrics, "seeds")
-    yield table_row("---", *["---:"] * len(metrics), "---:")
-    for _, section in found.groupby(["task", "train", "test"], sort=True):
-        of = section.set_index("metric").loc[list(metrics)]
-        data = f"{short(of['train'].iloc[0])} → {short(of['test'].iloc[0])}"
-        yield table_row(data, *(gap_words(row) for _, row in of.iterrows()), of["seeds"].iloc[0])
+    yield table_row("data", "ceiling", *metrics, "seeds")
+    yield table_row("---", "---", *["---:"] * len(metrics), "---:")
+    for names, rows in found.groupby(["task", "train", "test", *lead.OTHER], sort=True):
+        by_metric = {row["metric"]: row for _, row in rows.iterrows()}
+        shown = (gap_words(by_metric[name]) if name in by_metric else "" for name in metrics)
+        data = f"{short(names[1])} → {short(names[2])}"
+        yield table_row(data, variant_words(str(names[-1])), *shown, rows["seeds"].min())
     yield ""
 
 
 def compute(root: Path) -> str:
     """A row a suite: records, hours of the processes that made them, and the command."""
     lines = [
-        table_row("suite", "records", "hours", "again by"),
-        table_row("---", *["---:"] * 2, "---"),
+        table_row("suite", "records", "hours", "of these, peers", "again by"),
+        table_row("---", *["---:"] * 3, "---"),
     ]
     for name in suites.names():
-        found = records.load_all(name, root)
-        spent = sum(v for one in found for step, v in one.timings.items() if step in STEPS) / HOUR
-        again = OF_ITS_OWN.get(name, f"python -m benchmarks run {name} --again")
-        if found:
-            lines.append(table_row(name, len(found), f"{spent:.1f}", f"`{again}`"))
+        if found := records.load_all(name, root):
+            theirs = [one for one in found if one.model in matchers.names()]
+            spent = [f"{_hours(part):.1f}" if part else "" for part in (found, theirs)]
+            again = OF_ITS_OWN.get(name, f"python -m benchmarks run {name} --again")
+            lines.append(table_row(name, len(found), *spent, f"`{again}`"))
     return "\n".join(lines)
+
+
+def _hours(found: Sequence[Record]) -> float:
+    return sum(v for one in found for step, v in one.timings.items() if step in STEPS) / HOUR

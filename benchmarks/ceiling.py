@@ -1,14 +1,16 @@
-"""What adaptation could reach: its student, told the pairs of half of the query, asked of the rest.
+"""A ceiling of adaptation: its student, told the pairs of half of the query, asked of the rest.
 
-No adaptation, which reads no pair of the query, but its ceiling: everything else is the same, and
-the plan is right. Declared by a row's ``adaptation=told``.
+No adaptation, which reads no pair of the query. It is a reference more than a bound: features,
+student, schedule and the known pairs beside are those of adaptation, but it learns from half as
+many cells, whose pairs are right, and is asked of cells that it has not seen. Declared by a row's
+``adaptation=told``.
 
-Shapes: ``n`` cells and profiles of the query, ``d`` features, ``v`` markers.
+Shapes: ``n`` cells and profiles of the query, ``d`` features, ``v`` markers, ``e`` embedding
+dimensions.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -29,8 +31,8 @@ def ceiling(cells: TaskCells, panel_genes: str, test: PairedCells) -> Sides:
     """Both sides of the query, in the order of ``test``; ``InputError`` where it has one pool."""
     if len(cells.pools.indexes) < 2:
         raise InputError(f"adaptation={TOLD}: is for a query of two pools or more, of another set")
-    own_nd, known_nd = cells.own_features(panel_genes)
-    source = replace(cells.pairs_without_features("train"), cell_nd=known_nd)
+    own_nd, _ = cells.own_features(panel_genes)
+    source = cells.known_in_own_features(panel_genes)
     return told(own_nd, test.marker_nm, cells.pools, config_for(TOLD, cells.seed), source)
 
 
@@ -38,7 +40,7 @@ def told(
     own_nd: np.ndarray, profile_nv: np.ndarray, pools: Pools, config: AdaptConfig,
     source: PairedCells,
 ) -> Sides:  # fmt: skip
-    """Each half of the pools by what learnt the true pairs of the other half.
+    """Both sides ``(n, 2e)``, each half of the pools by what learnt the pairs of the other half.
 
     The halves have spaces of their own, orthogonal to each other; no pool has cells of both. Cells
     of no pool are in the second.

@@ -24,6 +24,7 @@ COLOURS = {
     "DiffMapProteinCLIP": PALETTE[2],
     "ridge": PALETTE[1],
 }
+CEILING = (0, (1, 2))
 CONTROL = {"basis": "own"}
 # What a long field of a variant is called; features that a model's name says already.
 WORDS = {
@@ -75,6 +76,8 @@ def dot_panel(
         ax.axvspan(best["low"], best["high"], color=colour, alpha=0.22, lw=0, zorder=0)
     if rows["chance"].notna().any():
         ax.axvline(rows["chance"].mean(), color=CHANCE, lw=1.3, ls=(0, (4, 3)), zorder=1)
+    if rows["ceiling"].notna().any():
+        ax.axvline(rows["ceiling"].mean(), color=INK, lw=1.1, ls=CEILING, zorder=1)
     for y, (_, row) in enumerate(rows.iterrows()):
         colour = COLOURS.get(row["model"], BASELINE)
         value, low, high = np.clip([row["value"], row["low"], row["high"]], 0.002, 0.998)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,6 +20,8 @@ from benchmarks import (
     plots,
     records,
 )
+from benchmarks.grouping import is_ceiling
+from benchmarks.suites import lead_of
 from benchmarks.tidy import tidy
 from representations.page import page
 
@@ -79,8 +82,7 @@ def write_figures(root: Path, folder: Path) -> list[Path]:
         if not found:
             continue
         table = tidy(found)
-        # A talk shows one line a method; variants, and what has fewer seeds, stay in the table.
-        few = [name for name in talk.look.shown if name != headline.KEPT or talk.kept]
+        few = shown_in(talk)
         shown = table[table["variant"].isin(few) & (table["seeds"] == table["seeds"].max())]
         path = folder / f"{talk.suite}_{talk.metric.replace('@', '_at_')}.png"
         drawn = plots.talk_figure(
@@ -116,6 +118,19 @@ def write_figures(root: Path, folder: Path) -> list[Path]:
     if points.exists():
         written.append(plots.save_png(joint_figure.draw(points), folder / "joint_umap.png"))
     return written
+
+
+def shown_in(talk: Talk) -> list[str]:
+    """Variants of a talk: one line a method, all of them judged by the same rules.
+
+    A ceiling is a line of its own; other variants, and what has fewer seeds, stay in the table.
+    """
+    asked = lead_of(talk.suite)
+    return [
+        name
+        for name in talk.look.shown
+        if (talk.kept or "panel_genes" not in json.loads(name)) and not is_ceiling(name, asked)
+    ]
 
 
 def quality_page(table: pd.DataFrame) -> Figure:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from benchmarks.plans import factors_in
 from benchmarks.records import Record
-from benchmarks.suites import suites
+from benchmarks.suites import Lead, suites
 from clip_align.models import models
 from representations.errors import InputError
 
@@ -36,6 +36,14 @@ class Key(NamedTuple):
 
 
 Runs = Mapping[Key, Sequence[Record]]
+
+
+def is_ceiling(variant: str, lead: Lead | None) -> bool:
+    """Whether a row knows what the lead of its suite may not."""
+    if lead is None or lead.ceiling is None:
+        return False
+    fields: dict[str, object] = json.loads(variant)
+    return all(fields.get(name) == value for name, value in lead.ceiling.items())
 
 
 def grouped(records: Iterable[Record]) -> dict[Key, list[Record]]:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from benchmarks import records
+from benchmarks.grouping import is_ceiling
 from benchmarks.markdown import short
 from benchmarks.suites import base
 from benchmarks.tidy import tidy
@@ -44,7 +45,7 @@ class Look:
             PLAN: ", answers by a plan",
             KEPT: ", panel genes kept",
             KEPT_PLAN: ", adapted and annealed, answers by a plan, panel genes kept",
-            TOLD_PLAN: ", ceiling: told the pairs of half of the query, answers by a plan",
+            TOLD_PLAN: ", told the pairs of half of the query (ceiling), answers by a plan",
             '{"basis": "own"}': ", the query's own basis",
         }
     )
@@ -84,8 +85,11 @@ def headline(table: pd.DataFrame, look: Look = CELLS) -> str:
         for (task, train, test), _ in sections
     ]
     lines = [f"| | {' | '.join(heads)} |", f"|---|{'---:|' * len(heads)}"]
-    keys = rows.groupby(["model", "representation", "variant"])["value"].max()
-    for model, representation, variant in keys.sort_values(ascending=False).index:
+    keys = rows.groupby(["suite", "model", "representation", "variant"])["value"].max()
+    ranked = keys.sort_values(ascending=False).index
+    # What knows more than the others may comes last, below chance.
+    ordered = sorted(ranked, key=lambda key: is_ceiling(key[3], base.lead_of(key[0])))
+    for _, model, representation, variant in ordered:
         cells = [_cell(part, model, representation, variant, look) for _, part in sections]
         features = "" if representation == "none" else f", {representation}"
         lines.append(f"| {model}{features}{look.shown[variant]} | {' | '.join(cells)} |")

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 import pandas as pd
 
 from benchmarks import stats
-from benchmarks.grouping import Key, Runs, grouped
+from benchmarks.grouping import Key, Runs, grouped, is_ceiling
 from benchmarks.markdown import gap_words, p_value, table_row, variant_words
 from benchmarks.records import Record
 from benchmarks.suites import Lead
@@ -26,12 +26,12 @@ def against_all(records: Iterable[Record], lead: Lead) -> pd.DataFrame:
 
     A difference above 0 is in favour of the lead. ``p_holm`` corrects over the other rows.
     """
-    return _against(records, lead, lambda key: not is_ceiling(key, lead))
+    return _against(records, lead, lambda key: not is_ceiling(key.variant, lead))
 
 
 def to_ceiling(records: Iterable[Record], lead: Lead) -> pd.DataFrame:
     """As :func:`against_all`, of each section's ceiling alone: what is left to be reached."""
-    return _against(records, lead, lambda key: is_ceiling(key, lead))
+    return _against(records, lead, lambda key: is_ceiling(key.variant, lead))
 
 
 def _against(
@@ -48,13 +48,6 @@ def _against(
     for _, family in table.groupby([*Key._fields[:4], "metric"]):
         table.loc[family.index, "p_holm"] = stats.holm(family["p_normal"].tolist())
     return table
-
-
-def is_ceiling(key: Key, lead: Lead) -> bool:
-    """Whether a row knows what the lead may not."""
-    return lead.ceiling is not None and key.variant == json.dumps(
-        dict(lead.ceiling), sort_keys=True
-    )
 
 
 def leads(runs: Runs, lead: Lead) -> Iterator[Key]:

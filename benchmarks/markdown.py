@@ -15,7 +15,7 @@ from benchmarks.order import in_order
 from benchmarks.programmes import CLASSES
 from benchmarks.shifts import SHIFTS
 from benchmarks.siblings import AXES
-from benchmarks.suites import suites
+from benchmarks.suites import lead_of, suites
 from representations.errors import InputError
 
 Section = tuple[str, str, str]  # task, train, test
@@ -102,7 +102,7 @@ def parts(section: pd.DataFrame, suite: str) -> list[pd.DataFrame]:
 
 def _leading(suite: str) -> tuple[str, ...]:
     """Figures that a table is in the order of: that of the suite's lead, else the usual ones."""
-    known = suites.get(suite).lead if suite in suites.names() else None
+    known = lead_of(suite)
     return (*(known.metrics if known else ()), "pair_accuracy", "macro_f1")
 
 

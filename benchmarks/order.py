@@ -8,11 +8,14 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from benchmarks.suites import suites
+from benchmarks.grouping import is_ceiling
+from benchmarks.suites import lead_of, suites
 
 
 def in_order(section: pd.DataFrame, suite: str, leads: Sequence[str]) -> list[dict[str, pd.Series]]:
     """Figures of each run of a section by metric, the runs as a reader should meet them.
+
+    What knows more than the others may, a ceiling, comes last.
 
     Parameters
     ----------
@@ -29,7 +32,7 @@ def in_order(section: pd.DataFrame, suite: str, leads: Sequence[str]) -> list[di
         group = [variant.get(key, 0) for key in groups] + [name[1]] * bool(groups)
         value = next((float(figures[lead]["value"]) for lead in leads if lead in figures), math.nan)
         rank = math.inf if math.isnan(value) else value if least_first else -value
-        return *group, rank, str(name)
+        return is_ceiling(name[2], lead_of(suite)), *group, rank, str(name)
 
     runs = section.groupby(["model", "representation", "variant"])
     return sorted(({row["metric"]: row for _, row in run.iterrows()} for _, run in runs), key=place)

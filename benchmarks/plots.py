@@ -15,7 +15,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from benchmarks.dot_panel import BASELINE, CHANCE, COLOURS, FAINT, INK, dot_panel, label_of
+from benchmarks.dot_panel import BASELINE, CEILING, CHANCE, COLOURS, FAINT, INK, dot_panel, label_of
 from benchmarks.dot_panel import note as note_at
 from benchmarks.joined import JOINT
 from representations.io import atomic_path
@@ -132,4 +132,7 @@ def _legend(rows: pd.DataFrame) -> Sequence[Line2D | Patch]:
     handles += [Line2D([], [], marker="o", ls="", color=BASELINE, label="others")]
     band = Patch(color=COLOURS["ridge"], alpha=0.22, lw=0, label="the better ridge (95 %)")
     line = Line2D([], [], color=CHANCE, lw=1.3, ls=(0, (4, 3)), label="chance")
-    return [*handles, band, line]
+    if rows["ceiling"].isna().all():
+        return [*handles, band, line]
+    told = "ceiling: half of the query's pairs are told"
+    return [*handles, band, line, Line2D([], [], color=INK, lw=1.1, ls=CEILING, label=told)]

@@ -83,9 +83,7 @@ class Record(Run):
     created: datetime
 
 
-def metric_value(
-    measured: Measured, *, keep_replicates: bool = False, ceiling: float | None = None
-) -> MetricValue:
+def metric_value(measured: Measured, *, keep_replicates: bool = False) -> MetricValue:
     """Record form of a measurement; replicates are kept to 6 significant digits, if at all."""
     estimate = measured.estimate
     kept = tuple(float(f"{x:.6g}") for x in estimate.replicates) if keep_replicates else None
@@ -96,7 +94,6 @@ def metric_value(
         chance=measured.chance,
         n=measured.n,
         pool=measured.pool,
-        ceiling=ceiling,
         support=None if measured.support is None else dict(measured.support),
         replicates=kept,
     )

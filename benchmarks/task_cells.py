@@ -197,6 +197,11 @@ class TaskCells:
             self._own[panel_genes] = own_features(*shown)
         return self._own[panel_genes]
 
+    def known_in_own_features(self, panel_genes: str) -> PairedCells:
+        """Training pairs, their cells placed in the features of :meth:`own_features`."""
+        _, known_nd = self.own_features(panel_genes)
+        return replace(self.pairs_without_features("train"), cell_nd=known_nd)
+
     def pairs_without_features(self, part: Part) -> PairedCells:
         """Training or validation pairs, their cells by number alone."""
         adata = self.part(part)

@@ -12,9 +12,10 @@ import numpy as np
 import pandas as pd
 
 from benchmarks import stats
-from benchmarks.grouping import Key, Runs, check_differ, grouped, reference_of
+from benchmarks.grouping import Key, Runs, check_differ, grouped, is_ceiling, reference_of
 from benchmarks.ranges import range_of
 from benchmarks.records import MetricValue, Record
+from benchmarks.suites import lead_of
 
 COLUMNS = (
     *Key._fields,
@@ -30,22 +31,29 @@ def tidy(records: Iterable[Record]) -> pd.DataFrame:
     Intervals come from kept replicates where every seed has them, else from the seeds' intervals.
     ``n`` and ``support`` are the smallest over seeds. ``p`` counts replicates, ``p_normal`` uses
     their standard error, ``p_holm`` corrects the latter over the rows of a section and metric.
+    ``ceiling`` is the same figure of the row that its suite calls so, which is in no family.
     """
     runs = grouped(records)
-    rows = []
+    rows, ceilings = [], {}
     for key in sorted(runs):
         reference = reference_of(key, runs)
         if reference is not None and key.variant != "{}":
             check_differ(runs[key], runs[reference])
         for metric in sorted({name for record in runs[key] for name in record.metrics}):
             row = {**key._asdict(), "metric": metric, **_summary(runs[key], metric)}
+            if is_ceiling(key.variant, lead_of(key.suite)):
+                ceilings[key.section, metric] = row["value"]
             if reference is not None:
                 row |= difference(runs[key], runs[reference], metric)
                 row["reference"] = f"{reference.model} {reference.representation}"
             rows.append(row)
     table = pd.DataFrame(rows, columns=list(COLUMNS))
     table[["n", "pool", "seeds"]] = table[["n", "pool", "seeds"]].astype("Int64")
-    for _, family in table[table["p_normal"].notna()].groupby([*Key._fields[:4], "metric"]):
+    sections = [(tuple(row[name] for name in Key._fields[:4]), row["metric"]) for row in rows]
+    table["ceiling"] = pd.Series([ceilings.get(one) for one in sections], dtype=float)
+    told = [is_ceiling(row["variant"], lead_of(row["suite"])) for row in rows]
+    compared = table[table["p_normal"].notna() & ~pd.Series(told, dtype=bool)]
+    for _, family in compared.groupby([*Key._fields[:4], "metric"]):
         table.loc[family.index, "p_holm"] = stats.holm(family["p_normal"].tolist())
     return table
 
@@ -67,7 +75,6 @@ def _summary(group: Sequence[Record], metric: str) -> dict[str, object]:
         "low": max(estimate.low, lowest),
         "high": min(estimate.high, highest),
         "chance": _mean(one.chance for one in found),
-        "ceiling": _mean(one.ceiling for one in found),
         "n": min(one.n for one in found),
         "pool": min(pools) if pools else None,
         "support": _support(found),

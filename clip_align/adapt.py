@@ -136,8 +136,9 @@ def adapt(
     """
     config = config or AdaptConfig()
     check_adapt(config)
-    if np.isnan(profile_nv).any():
-        raise InputError("profiles have missing values: adapt to the markers that all cells have")
+    for name, side in (("features", features_nd), ("profiles", profile_nv)):
+        if not np.isfinite(side).all():
+            raise InputError(f"{name} have values that are missing or infinite: leave those out")
     lengths = [len(x) for x in (cell_ne, marker_ne, features_nd, profile_nv)]
     if len(set(lengths)) > 1:
         raise InputError(f"sides of {lengths} rows: give the same cells and profiles four times")

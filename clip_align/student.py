@@ -73,9 +73,25 @@ def taught(
     known: Replay | None = None,
     progress: bool = True,
 ) -> DiffMapProteinCLIP:
-    """A model of features and profiles whose partners a plan gives; rows of the plan sum to 1.
+    """A model of features and profiles whose partners a plan gives.
 
-    ``steps`` take the place of the epochs of ``config``, in whole passes over the query.
+    Parameters
+    ----------
+    features_nd, profile_nv
+        Cells ``(n, d)`` and profiles ``(n, v)`` of the query.
+    plan_nn
+        Shares ``(n, n)`` float32 of the profiles in each cell; rows sum to 1.
+    config, steps
+        The training; steps take the place of its epochs, in whole passes over the query.
+    known
+        Pairs that are learnt beside, in the same features and markers.
+
+    Raises
+    ------
+    InputError
+        Sides that are no pairs: of unequal length, or with features that are not finite.
+    NonFiniteError
+        Before an update that would spread nan.
     """
     blank = np.full(len(features_nd), UNLABELLED)
     query = PairedCells(cell_nd=features_nd, marker_nm=profile_nv, ids_n=blank, types_n=blank)

@@ -227,6 +227,15 @@ def test_every_sibling_axis_is_of_known_types_and_has_two_sides():
     assert [a.first for a in axes_in(["B naive", "B activated"])] == ["B naive"]
 
 
+@pytest.fixture
+def quick_student(monkeypatch):
+    """Adaptation of few steps in plain features."""
+    monkeypatch.setattr(adaptation, "STUDENT", replace(adapt.STUDENT, batch_size=64))
+    for level, config in adaptation.LEVELS.items():
+        monkeypatch.setitem(adaptation.LEVELS, level, replace(config, steps=20))
+    monkeypatch.setattr(task_cells, "own_features", own_pca)
+
+
 def own_pca(query: AnnData, known: AnnData) -> tuple[np.ndarray, np.ndarray]:
     pca = Pca()
     return pca.fit_transform(query), pca.transform(known, statistics="own")
@@ -239,17 +248,10 @@ def own_pca(query: AnnData, known: AnnData) -> tuple[np.ndarray, np.ndarray]:
         ("cca", {"adaptation": "matched"}),
         ("DiffMapProteinCLIP", {"adaptation": "matched"}),
         ("DiffMapProteinCLIP", {"adaptation": "annealed", "answer": "plan"}),
-        ("DiffMapProteinCLIP", {"adaptation": "told", "answer": "plan"}),
         ("ridge", {"answer": "plan"}),
     ],
 )
-def test_a_query_is_learnt_without_its_pairs(tiny_sets, monkeypatch, model, variant):
-    quick = replace(adapt.STUDENT, batch_size=64)
-    monkeypatch.setattr(adaptation, "STUDENT", quick)
-    for level, config in adaptation.LEVELS.items():
-        monkeypatch.setitem(adaptation.LEVELS, level, replace(config, steps=20))
-    monkeypatch.setattr(task_cells, "own_features", own_pca)
-    monkeypatch.setattr(task_cells, "seeded_pools", partial(seeded_pools, size=40))
+def test_a_query_is_learnt_without_its_pairs(tiny_sets, quick_student, model, variant):
     task = AlignAdt(*TINY, 0)
     plain, asked = row(model, test=TINY[1]), row(model, test=TINY[1], **variant)
     before, after = (task.run(x).metrics["pair_accuracy"].value for x in (plain, asked))
@@ -259,19 +261,33 @@ def test_a_query_is_learnt_without_its_pairs(tiny_sets, monkeypatch, model, vari
     )
 
 
+@pytest.mark.parametrize("answer", [{}, {"answer": "plan"}])
+def test_a_ceiling_is_told_pairs_of_the_query(tiny_sets, quick_student, monkeypatch, answer):
+    monkeypatch.setattr(task_cells, "seeded_pools", partial(seeded_pools, size=40))
+    asked = row("DiffMapProteinCLIP", test=TINY[1], adaptation="told", **answer)
+    assert AlignAdt(*TINY, 0).run(asked).metrics["pair_accuracy"].value > 0.6
+
+
 def test_rows_that_are_read_off_differently_are_adapted_once(tiny_sets, monkeypatch):
     made = []
 
     def spied(self, row, setting, test):
-        made.append(dict(row.variant))
+        made.append(row)
         return test.marker_nm, test.marker_nm
 
     monkeypatch.setattr(AlignAdt, "_sides", spied)
-    task, adapted = AlignAdt(*TINY, 0), {"adaptation": "matched"}
-    control = {**adapted, "control": "shuffled_pairs"}
-    for variant in (adapted, {**adapted, "answer": "plan"}, control, {"answer": "plan"}):
-        task.run(row("DiffMapProteinCLIP", test=TINY[1], **variant))
-    assert made == [adapted, control, {"answer": "plan"}]
+    task, adapted, plan = AlignAdt(*TINY, 0), {"adaptation": "matched"}, {"answer": "plan"}
+    ours = row("DiffMapProteinCLIP", test=TINY[1], **adapted)
+    others = [
+        replace(ours, variant={**adapted, "control": "shuffled_pairs"}),
+        replace(ours, variant={**adapted, "panel_genes": "kept"}),
+        replace(ours, variant=plan), replace(ours, model="ridge"),
+        replace(ours, representation="X_diffmap"),
+    ]  # fmt: skip
+    asked = [ours, replace(ours, variant={**adapted, **plan}), *others, ours]
+    for one in asked:
+        task.run(one)
+    assert made == [ours, *others]
 
 
 @pytest.mark.parametrize(("model", "n_starts"), [("ridge", 1), ("DiffMapProteinCLIP", 2)])

@@ -182,11 +182,13 @@ def test_what_cannot_run_is_refused(changes, said):
         check_adapt(AdaptConfig(**changes))
 
 
-def test_missing_markers_are_refused():
-    teacher_nv, scaled_nv, features_nd, profile_nv = shifted(40)
-    profile_nv[0, 0] = np.nan
-    with pytest.raises(InputError, match="missing"):
-        adapt(teacher_nv, scaled_nv, features_nd, profile_nv, progress=False)
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize(("place", "said"), [(2, "features"), (3, "profiles")])
+def test_values_that_are_not_finite_are_refused(place, said, value):
+    sides = shifted(40)
+    sides[place][0, 0] = value
+    with pytest.raises(InputError, match=said):
+        adapt(*sides, progress=False)
 
 
 def test_sides_of_other_lengths_are_refused():

@@ -10,6 +10,7 @@ from benchmarks.suites.base import (
     Row,
     Suite,
     Versus,
+    lead_of,
     suites,
 )
 
@@ -23,5 +24,6 @@ __all__ = [
     "Row",
     "Suite",
     "Versus",
+    "lead_of",
     "suites",
 ]

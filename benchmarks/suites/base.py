@@ -17,7 +17,8 @@ MATCHED: Mapping[str, str | int] = {"adaptation": "matched"}
 PLAN: Mapping[str, str | int] = {"answer": "plan"}
 MATCHED_PLAN: Mapping[str, str | int] = {**MATCHED, **PLAN}
 ANNEALED_PLAN: Mapping[str, str | int] = {"adaptation": "annealed", **PLAN}
-TOLD_PLAN: Mapping[str, str | int] = {"adaptation": "told", **PLAN}
+TOLD: Mapping[str, str | int] = {"adaptation": "told"}
+TOLD_PLAN: Mapping[str, str | int] = {**TOLD, **PLAN}
 KEPT: Mapping[str, str | int] = {"panel_genes": "kept"}
 KEPT_PLAN: Mapping[str, str | int] = {**ANNEALED_PLAN, **KEPT}
 INDUCTIVE: Mapping[str, str | int] = {"query_statistics": "train"}
@@ -98,6 +99,12 @@ class Suite:
 
 
 suites: Family[Suite] = Family("suite", package="benchmarks.suites")
+
+
+def lead_of(suite: str) -> Lead | None:
+    """The lead of a suite; None where it has none, or is not known."""
+    return suites.get(suite).lead if suite in suites.names() else None
+
 
 # (task, train, test, in the quick profile)
 PAIRS = (
