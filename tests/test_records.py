@@ -160,9 +160,9 @@ def test_measurements_become_values():
         pool=None,
         support={"a": 3},
     )
-    kept = records.metric_value(measured, keep_replicates=True, ceiling=0.8)
+    kept = records.metric_value(measured, keep_replicates=True)
     assert kept.replicates == (0.123457, 0.5, 0.9)
-    assert (kept.ceiling, kept.support, kept.pool) == (0.8, {"a": 3}, None)
+    assert (kept.support, kept.pool) == ({"a": 3}, None)
     assert records.metric_value(measured).replicates is None
 
 
