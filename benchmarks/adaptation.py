@@ -2,8 +2,9 @@
 
 Transductive, and declared by the row's variant: ``adaptation=matched`` reads the cells and the
 marker profiles of the query, never which belongs to which: profiles are dealt anew first.
-``annealed`` does the same from what the model and ridge regression say together, by soft plans
-first where that knows little of the query. ``told`` is the ceiling (:mod:`benchmarks.ceiling`).
+``searched`` does the same from what the model and ridge regression say together, and where that
+knows little of the query, by a search (:mod:`clip_align.search`). ``told`` is the ceiling
+(:mod:`benchmarks.ceiling`).
 """
 
 from __future__ import annotations
@@ -15,11 +16,13 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from anndata import AnnData
 
-from benchmarks.baselines.base import Cosines
+from benchmarks.baselines.base import Cosines, settings
 from benchmarks.method import method
-from clip_align.adapt import STUDENT, AdaptConfig, Sides, adapt, matched
+from clip_align.adapt import STUDENT, AdaptConfig, adapt, matched
 from clip_align.collapse import unit_rows
+from clip_align.matching import Sides
 from clip_align.pairs import PairedCells
+from clip_align.search import SearchConfig
 from clip_align.train import Trained
 from representations.errors import InputError
 from representations.integrate import Integrated
@@ -31,10 +34,10 @@ if TYPE_CHECKING:
 # Three ways to steady the variance of counts: what suite `best` has within a data set.
 OWN_FEATURES = IntegratedConfig(blocks=("pca", "residual", "sqrt"), weights="equal")
 Starts = Sequence[Trained | Cosines]
-Adaptation = Literal["matched", "annealed", "told"]
-BESIDE: Mapping[Adaptation, str] = {"annealed": "ridge"}  # a start beside that of a trained model
+Adaptation = Literal["matched", "searched", "told"]
+BESIDE: Mapping[Adaptation, str] = {"searched": "ridge"}  # a start beside that of a trained model
 LEVELS: Mapping[Adaptation, AdaptConfig] = {
-    "matched": AdaptConfig(), "annealed": AdaptConfig(warm=(0.2, 0.2, 0.1, 0.1)),
+    "matched": AdaptConfig(), "searched": AdaptConfig(search=SearchConfig()),
     "told": AdaptConfig(),
 }  # fmt: skip
 
@@ -47,15 +50,15 @@ def config_for(level: Adaptation, seed: int) -> AdaptConfig:
 def identity(level: Adaptation) -> dict[str, Any]:
     """What decides an adaptation, for the configuration of a record."""
     features = method("X_integrated", OWN_FEATURES.blocks, config=OWN_FEATURES)
-    beside = {"beside": BESIDE[level]} if level in BESIDE else {}
+    beside = {"beside": {BESIDE[level]: settings(BESIDE[level])}} if level in BESIDE else {}
     return {"features": features, **beside, **identity_of(LEVELS[level])}
 
 
 def identity_of(config: AdaptConfig) -> dict[str, Any]:
     """Every field, but for those that came after the first records and are not used."""
     told = asdict(config)
-    if not config.warm:
-        del told["warm"], told["weak"]
+    if config.search is None:
+        del told["search"], told["weak"]
     for tower in (told["train"]["model"][side] for side in ("cell", "marker")):
         if tower["described"] is None:
             del tower["described"]
@@ -134,7 +137,7 @@ def learnt(
     shown_nm = profile_nm[dealt]
     cell_ne, marker_ne = start(shown_nm)
     if not student:
-        cell_ne, marker_ne = matched(cell_ne, marker_ne, own_nd, shown_nm, config)
+        cell_ne, marker_ne = matched(cell_ne, marker_ne, own_nd, shown_nm, config, progress=False)
         return cell_ne, marker_ne[np.argsort(dealt)]
     model = adapt(cell_ne, marker_ne, own_nd, shown_nm, config, source=source, progress=False)
     return model.embed_cells(own_nd), model.embed_markers(profile_nm)

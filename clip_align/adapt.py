@@ -14,20 +14,18 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from functools import reduce
-from typing import TypeAlias
 
 import numpy as np
 
 from clip_align.config import TrainConfig, check
-from clip_align.matching import LEAST_EPSILON, linear_round, matching_plan
+from clip_align.matching import LEAST_EPSILON, LinearRounds, RoundConfig, Sides, matching_plan
 from clip_align.models import DiffMapProteinCLIP, ModelConfig
 from clip_align.pairs import PairedCells
 from clip_align.ranges import check_ranges
+from clip_align.search import SearchConfig, check_search, searched
 from clip_align.student import Replay, taught
 from clip_align.towers import TowerConfig
 from representations.errors import InputError
-
-Sides: TypeAlias = tuple[np.ndarray, np.ndarray]
 
 STUDENT = TrainConfig(
     model=ModelConfig(members=4, marker=TowerConfig(encoder="set")),
@@ -43,12 +41,12 @@ class AdaptConfig:
     """Entropy of a plan, in units of the cosine."""
     rounds: int = 2
     """Rounds of matching and regression before the model is trained."""
-    warm: tuple[float, ...] = ()
-    """Entropies of rounds that come first where the start is weak; one round then follows."""
-    weak: float = 0.5
-    """Share of the plan that the first round moves, above which a start is weak."""
     penalty: float = 0.2
     """Of the regression, per cell."""
+    search: SearchConfig | None = None
+    """The search that comes before the rounds where a start is weak."""
+    weak: float = 0.5
+    """Share of the plan that the first round moves, above which a start is weak."""
     source_weight: float = 1.0
     """Weight of the loss of known pairs beside that of the query's, where they are given."""
     steps: int = 150
@@ -61,11 +59,13 @@ def check_adapt(config: AdaptConfig) -> None:
     """Refuse what cannot run; raises ``InputError``."""
     check_ranges([
         ("epsilon", config.epsilon, LEAST_EPSILON, 10), ("rounds", config.rounds, 1, 100),
-        ("penalty", config.penalty, 0, math.inf), ("steps", config.steps, 1, math.inf),
-        ("source_weight", config.source_weight, 0, 1e3), ("weak", config.weak, 0, 1),
-        *(("warm", epsilon, LEAST_EPSILON, 10) for epsilon in config.warm),
+        ("steps", config.steps, 1, math.inf), ("weak", config.weak, 0, 1),
+        ("source_weight", config.source_weight, 0, 1e3),
+        ("penalty", config.penalty, 0, math.inf),
     ])  # fmt: skip
     check(config.train)
+    if config.search:
+        check_search(config.search)
     if config.train.loss != "info_nce" or config.train.model.cache is not None:
         raise InputError(
             f"adaptation with loss {config.train.loss!r}: a partner that is drawn has neither a "
@@ -79,31 +79,33 @@ def matched(
     features_nd: np.ndarray,
     profile_nv: np.ndarray,
     config: AdaptConfig,
-) -> tuple[np.ndarray, np.ndarray]:
+    *,
+    progress: bool = True,
+) -> Sides:
     """Embeddings of both sides after the linear rounds, ``(n, v)`` each.
 
-    A start of which the first round moves much knows little of the query, and a sharp plan would
-    keep its mistakes: where there are ``warm`` rounds it is asked again by soft plans, which
-    grow sharper (deterministic annealing: Rose 1998, doi:10.1109/5.726788).
+    A start of which the first round moves much knows little of the query: where there is a search
+    it comes first.
 
     Parameters
     ----------
     cell_ne, marker_ne
         Where a model of other cells has the query, in one space.
     features_nd, profile_nv
-        The query's own; nothing is missing. The order of either side has no part in the result.
+        The query's own; nothing is missing. The order of either side has no part in the result,
+        but for which of many cells a search reads.
     """
     start = cell_ne, marker_ne
-
-    def after(sides: Sides, epsilon: float) -> Sides:
-        return linear_round(
-            *sides, features_nd, profile_nv, epsilon=epsilon, penalty=config.penalty
+    plain = RoundConfig(penalty=config.penalty)
+    rounds, further = LinearRounds.over(features_nd, profile_nv, plain), config.rounds - 1
+    sides = rounds.after(start, config.epsilon)
+    if config.search and moved(start, sides, config.epsilon) > config.weak:
+        rounds = LinearRounds.over(features_nd, profile_nv, config.search.regression)
+        found_nv = searched(
+            sides[0], rounds, config.search, seed=config.train.seed, progress=progress
         )
-
-    first = after(start, config.epsilon)
-    if config.warm and moved(start, first, config.epsilon) > config.weak:
-        return reduce(after, (*config.warm, config.epsilon), start)
-    return reduce(after, (config.epsilon,) * (config.rounds - 1), first)
+        sides, further = (found_nv, rounds.profile_mv), config.rounds
+    return reduce(rounds.after, (config.epsilon,) * further, sides)
 
 
 def moved(before: Sides, after: Sides, epsilon: float) -> float:
@@ -143,7 +145,8 @@ def adapt(
     if len(set(lengths)) > 1:
         raise InputError(f"sides of {lengths} rows: give the same cells and profiles four times")
     plan_nn = matching_plan(
-        *matched(cell_ne, marker_ne, features_nd, profile_nv, config), config.epsilon
+        *matched(cell_ne, marker_ne, features_nd, profile_nv, config, progress=progress),
+        config.epsilon,
     )
     known = Replay(source, config.source_weight) if source and config.source_weight else None
     return taught(

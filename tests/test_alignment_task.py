@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from dataclasses import asdict, replace
 from functools import partial
 
@@ -13,7 +11,7 @@ import pytest
 import scipy.sparse as sp
 from anndata import AnnData
 
-from benchmarks import adaptation, alignment, baselines, datasets, records, task_cells
+from benchmarks import adaptation, alignment, datasets, records, task_cells
 from benchmarks.datasets import base as dataset_base
 from benchmarks.datasets.vocabulary import terms_of
 from benchmarks.guard import LeakError
@@ -247,7 +245,7 @@ def own_pca(query: AnnData, known: AnnData) -> tuple[np.ndarray, np.ndarray]:
         ("ridge", {"adaptation": "matched"}),
         ("cca", {"adaptation": "matched"}),
         ("DiffMapProteinCLIP", {"adaptation": "matched"}),
-        ("DiffMapProteinCLIP", {"adaptation": "annealed", "answer": "plan"}),
+        ("DiffMapProteinCLIP", {"adaptation": "searched", "answer": "plan"}),
         ("ridge", {"answer": "plan"}),
     ],
 )
@@ -291,9 +289,7 @@ def test_rows_that_are_read_off_differently_are_adapted_once(tiny_sets, monkeypa
 
 
 @pytest.mark.parametrize(("model", "n_starts"), [("ridge", 1), ("DiffMapProteinCLIP", 2)])
-def test_annealed_starts_from_a_model_and_ridge_by_soft_plans(
-    tiny_sets, monkeypatch, model, n_starts
-):
+def test_a_searched_row_starts_from_a_model_and_ridge(tiny_sets, monkeypatch, model, n_starts):
     started = []
 
     def spied(cells, level, panel_genes, test, starts):
@@ -301,19 +297,20 @@ def test_annealed_starts_from_a_model_and_ridge_by_soft_plans(
         return adaptation.sides(starts, test.cell_nd, test.marker_nm)
 
     monkeypatch.setattr(alignment, "adapted", spied)
-    AlignAdt(*TINY, 0).run(row(model, test=TINY[1], adaptation="annealed"))
+    AlignAdt(*TINY, 0).run(row(model, test=TINY[1], adaptation="searched"))
     [(level, starts)] = started
-    assert level == "annealed"
+    assert level == "searched"
     assert len(starts) == n_starts
-    assert adaptation.LEVELS["annealed"].warm
-    assert not adaptation.LEVELS["matched"].warm
-    assert adaptation.BESIDE == {"annealed": "ridge"}
+    assert adaptation.LEVELS["searched"].search
+    assert not adaptation.LEVELS["matched"].search
+    assert adaptation.BESIDE == {"searched": "ridge"}
 
 
-def test_ridge_is_what_annealed_rows_were_started_with():
-    """Its settings are not in the identity of such rows: with others, run them again."""
-    found = hashlib.sha256(json.dumps(baselines.settings("ridge"), sort_keys=True).encode())
-    assert found.hexdigest()[:8] == "bfc6e563"
+def test_the_settings_of_what_starts_beside_are_in_the_identity(tiny_sets, monkeypatch):
+    asked = row("DiffMapProteinCLIP", test=TINY[1], adaptation="searched")
+    before = identify("cross_dataset", asked, 0).config_hash
+    monkeypatch.setattr(adaptation, "settings", lambda name: {"penalty": 9.0})
+    assert identify("cross_dataset", asked, 0).config_hash != before
 
 
 @pytest.mark.parametrize(
@@ -331,7 +328,7 @@ def test_what_a_row_cannot_have_is_refused_before_it_runs(model, variant, said):
 
 
 def test_a_control_is_not_adapted(tiny_sets):
-    asked = {"control": "shuffled_pairs", "adaptation": "annealed"}
+    asked = {"control": "shuffled_pairs", "adaptation": "searched"}
     with pytest.raises(InputError, match="pairs that a control has not"):
         AlignAdt(*TINY, 0).run(row("DiffMapProteinCLIP", test=TINY[1], **asked))
 
