@@ -1,24 +1,27 @@
-"""A start that knows little of a query, improved by many tries.
+"""A start that knows little of a query, mended by swaps.
 
 Rounds of matching and regression climb to the nearest optimum, and near a poor start whole groups
-of cells are given each other's profiles. As in basin hopping (Wales & Doye 1997,
-doi:10.1021/jp970984n), what the rounds came to is disturbed and they run again, by plans that grow
-sharper (deterministic annealing: Rose 1998, doi:10.1109/5.726788); a few of the best are kept, and
-disturbed in turn. The best are those that explain most of the profiles' variance, which the rounds
-raise themselves: no pair is read. A good start is not to be searched from: what explains most is
-near the truth, not at it.
+of cells are given each other's profiles: no small step leads from there to the truth. So groups of
+like cells are found, each two of them are given each other's profiles, and the rounds run again, by
+plans that grow sharper (deterministic annealing: Rose 1998, doi:10.1109/5.726788). The swap after
+which the regression explains most of the profiles' variance is kept, and the next is looked for;
+no pair is read. A good start is not to be searched from: what explains most is near the truth, not
+at it.
 
-Shapes: ``n`` cells and profiles of the query, ``d`` features, ``v`` markers.
+Shapes: ``n`` cells and profiles of the query, ``g`` groups, ``v`` markers.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import reduce
+from itertools import combinations
 from typing import TypeAlias
 
 import numpy as np
+from sklearn.cluster import KMeans
 from tqdm.auto import tqdm
 
 from clip_align.matching import LEAST_EPSILON, LinearRounds, RoundConfig
@@ -38,16 +41,12 @@ class SearchConfig:
     """Of the rounds: so that they stay near the truth, if they come there."""
     epsilons: tuple[float, ...] = (0.2, 0.2, 0.1, 0.1, 0.05, 0.05)
     """Entropies of the rounds of a try, in units of the cosine."""
-    tries: int = 24
-    """Tries from the start, the first undisturbed."""
-    kept: int = 5
-    """Best tries that go on."""
-    children: int = 4
-    """Tries from each of them in a generation."""
-    generations: int = 2
-    """Generations after the first tries."""
-    noise: float = 0.5
-    """Width of what disturbs, in that of what the regression says."""
+    groups: int = 8
+    """Groups of cells, of which each two are swapped."""
+    passes: int = 4
+    """Swaps that are kept, at most."""
+    gain: float = 0.003
+    """Share by which a swap has to explain more than what was there."""
     cells: int = 1600
     """Cells, and profiles, that a search reads at most; drawn apart from each other."""
 
@@ -55,9 +54,8 @@ class SearchConfig:
 def check_search(config: SearchConfig) -> None:
     """Refuse what cannot run; raises ``InputError``."""
     check_ranges([
-        *((f"search.{name}", getattr(config, name), least, 1e6)
-          for name, least in (("tries", 1), ("kept", 1), ("children", 1), ("generations", 0),
-                              ("noise", 0), ("cells", 2))),
+        ("search.groups", config.groups, 2, 1e3), ("search.passes", config.passes, 1, 1e3),
+        ("search.gain", config.gain, 0, 1e3), ("search.cells", config.cells, 2, math.inf),
         ("search.regression.penalty", config.regression.penalty, 0, math.inf),
         ("search.regression.limit", config.regression.limit, POSITIVE, math.inf),
         *(("search.epsilons", epsilon, LEAST_EPSILON, 10) for epsilon in config.epsilons),
@@ -68,51 +66,45 @@ def searched(
     start_nv: Fitted, rounds: LinearRounds, config: SearchConfig, *, seed: int,
     progress: bool = True,
 ) -> Fitted:  # fmt: skip
-    """What the best tries say of each cell's profile, ``(n, v)``: their mean, of width 1.
+    """What is thought of each cell's profile after the best swaps, ``(n, v)``.
 
-    ``start_nv`` is what is thought of each cell's profile, on any scale. The order of cells and
-    of profiles has no part, but for which of many are read.
+    ``start_nv`` is what was thought before, on any scale. The order of cells and of profiles has
+    no part, but for which of many are read and how groups start.
     """
     rng = np.random.default_rng(seed)
     cells, profiles = (_drawn(len(x), config.cells, rng) for x in (start_nv, rounds.profile_mv))
     some = rounds.of(cells, profiles)
-    found_nv = _best(start_nv[cells], some, config, rng, progress)
+    n_groups = min(config.groups, len(cells))
+    group_n = KMeans(n_groups, n_init=5, random_state=seed).fit_predict(some.features_nd)
+    found_nv = _swapped(start_nv[cells], group_n, some, config, progress)
     return np.asarray(some.regression(found_nv).predict(rounds.features_nd))
 
 
-def _best(
-    start_nv: Fitted, rounds: LinearRounds, config: SearchConfig, rng: np.random.Generator,
+def _swapped(
+    start_nv: Fitted, group_n: np.ndarray, rounds: LinearRounds, config: SearchConfig,
     progress: bool,
 ) -> Fitted:  # fmt: skip
-    n_tries = config.tries + config.generations * config.kept * config.children
-    with tqdm(total=n_tries, desc="searching", unit="try", leave=False,
-              disable=None if progress else True) as bar:  # fmt: skip
+    def tried(from_nv: Fitted) -> Try:
+        fitted_nv, _ = reduce(rounds.after, config.epsilons, (from_nv, rounds.profile_mv))
+        return float(fitted_nv.var(axis=0).mean()), fitted_nv
 
-        def tried(from_nv: Fitted, disturbed: bool = True) -> Try:
-            if disturbed:
-                shift_nv = rounds.features_nd @ rng.normal(
-                    size=(rounds.features_nd.shape[1], from_nv.shape[1])
-                )
-                from_nv = _unit_width(from_nv) + config.noise * _unit_width(shift_nv)
-            fitted_nv, _ = reduce(rounds.after, config.epsilons, (from_nv, rounds.profile_mv))
-            bar.update()
-            return float(fitted_nv.var(axis=0).mean()), _unit_width(fitted_nv)
-
-        found = [tried(start_nv, disturbed=False)]
-        found += [tried(start_nv) for _ in range(config.tries - 1)]
-        for _ in range(config.generations):
-            found = _kept(found, config.kept)
-            found += [tried(fitted_nv) for _, fitted_nv in found for _ in range(config.children)]
-    return np.asarray(np.mean([fitted_nv for _, fitted_nv in _kept(found, config.kept)], axis=0))
+    best = tried(start_nv)
+    for _ in tqdm(range(config.passes), desc="searching", unit="pass", leave=False,
+                  disable=None if progress else True):  # fmt: skip
+        found = max((tried(x) for x in swaps(best[1], group_n)), key=lambda one: one[0])
+        if found[0] <= best[0] * (1 + config.gain):
+            break
+        best = found
+    return best[1]
 
 
-def _kept(found: list[Try], n: int) -> list[Try]:
-    return sorted(found, key=lambda one: one[0], reverse=True)[:n]
+def swaps(fitted_nv: Fitted, group_n: np.ndarray) -> Iterator[Fitted]:
+    """What is thought where two groups have each other's mean, for each two; within, as it was."""
+    for one, other in combinations(np.unique(group_n), 2):
+        first_n, second_n = group_n == one, group_n == other
+        shift_v = fitted_nv[second_n].mean(axis=0) - fitted_nv[first_n].mean(axis=0)
+        yield fitted_nv + np.outer(first_n, shift_v) - np.outer(second_n, shift_v)
 
 
 def _drawn(n: int, most: int, rng: np.random.Generator) -> np.ndarray:
     return np.sort(rng.permutation(n)[:most])
-
-
-def _unit_width(fitted_nv: Fitted) -> Fitted:
-    return np.asarray(fitted_nv / (fitted_nv.std() or 1.0))
