@@ -2,8 +2,8 @@
 
 Transductive, and declared by the row's variant: ``adaptation=matched`` reads the cells and the
 marker profiles of the query, never which belongs to which: profiles are dealt anew first.
-``searched`` does the same from what the model and ridge regression say together, and where that
-knows little of the query, by a search (:mod:`clip_align.search`). ``told`` is the ceiling
+``annealed`` does the same from what the model and ridge regression say together, and where that
+knows little of the query, by soft plans first. ``told`` is the ceiling
 (:mod:`benchmarks.ceiling`).
 """
 
@@ -18,11 +18,10 @@ from anndata import AnnData
 
 from benchmarks.baselines.base import Cosines, settings
 from benchmarks.method import method
-from clip_align.adapt import STUDENT, AdaptConfig, adapt, matched
+from clip_align.adapt import STUDENT, AdaptConfig, Annealing, adapt, matched
 from clip_align.collapse import unit_rows
 from clip_align.matching import Sides
 from clip_align.pairs import PairedCells
-from clip_align.search import SearchConfig
 from clip_align.train import Trained
 from representations.errors import InputError
 from representations.integrate import Integrated
@@ -34,10 +33,10 @@ if TYPE_CHECKING:
 # Three ways to steady the variance of counts: what suite `best` has within a data set.
 OWN_FEATURES = IntegratedConfig(blocks=("pca", "residual", "sqrt"), weights="equal")
 Starts = Sequence[Trained | Cosines]
-Adaptation = Literal["matched", "searched", "told"]
-BESIDE: Mapping[Adaptation, str] = {"searched": "ridge"}  # a start beside that of a trained model
+Adaptation = Literal["matched", "annealed", "told"]
+BESIDE: Mapping[Adaptation, str] = {"annealed": "ridge"}  # a start beside that of a trained model
 LEVELS: Mapping[Adaptation, AdaptConfig] = {
-    "matched": AdaptConfig(), "searched": AdaptConfig(search=SearchConfig()),
+    "matched": AdaptConfig(), "annealed": AdaptConfig(anneal=Annealing()),
     "told": AdaptConfig(),
 }  # fmt: skip
 
@@ -57,8 +56,8 @@ def identity(level: Adaptation) -> dict[str, Any]:
 def identity_of(config: AdaptConfig) -> dict[str, Any]:
     """Every field, but for those that came after the first records and are not used."""
     told = asdict(config)
-    if config.search is None:
-        del told["search"], told["weak"]
+    if config.anneal is None:
+        del told["anneal"]
     for tower in (told["train"]["model"][side] for side in ("cell", "marker")):
         if tower["described"] is None:
             del tower["described"]
@@ -137,7 +136,7 @@ def learnt(
     shown_nm = profile_nm[dealt]
     cell_ne, marker_ne = start(shown_nm)
     if not student:
-        cell_ne, marker_ne = matched(cell_ne, marker_ne, own_nd, shown_nm, config, progress=False)
+        cell_ne, marker_ne = matched(cell_ne, marker_ne, own_nd, shown_nm, config)
         return cell_ne, marker_ne[np.argsort(dealt)]
     model = adapt(cell_ne, marker_ne, own_nd, shown_nm, config, source=source, progress=False)
     return model.embed_cells(own_nd), model.embed_markers(profile_nm)

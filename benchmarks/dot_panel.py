@@ -28,7 +28,7 @@ CEILING = (0, (1, 2))
 CONTROL = {"basis": "own"}
 # What a long field of a variant is called; features that a model's name says already.
 WORDS = {
-    "adaptation=matched": "adapted", "adaptation=searched": "searched",
+    "adaptation=matched": "adapted", "adaptation=annealed": "annealed",
     "panel_genes=kept": "genes kept", "budget=tuned": "tuned",
     "answer=plan": "by a plan", "panel=own": "that panel alone", "asked=unknown": "never met",
 }  # fmt: skip

@@ -16,10 +16,10 @@ from benchmarks.suites import base
 from benchmarks.tidy import tidy
 
 SUITE = "cross_dataset"
-MATCHED, KEPT, PLAN, SEARCHED_PLAN, MATCHED_PLAN, KEPT_PLAN, TOLD_PLAN = (
+MATCHED, KEPT, PLAN, ANNEALED_PLAN, MATCHED_PLAN, KEPT_PLAN, TOLD_PLAN = (
     json.dumps(dict(variant), sort_keys=True)
     for variant in (
-        base.MATCHED, base.KEPT, base.PLAN, base.SEARCHED_PLAN, base.MATCHED_PLAN, base.KEPT_PLAN,
+        base.MATCHED, base.KEPT, base.PLAN, base.ANNEALED_PLAN, base.MATCHED_PLAN, base.KEPT_PLAN,
         base.TOLD_PLAN,
     )
 )  # fmt: skip
@@ -40,11 +40,11 @@ class Look:
         default_factory=lambda: {
             "{}": "",
             MATCHED: ", adapted to the unpaired query",
-            SEARCHED_PLAN: ", adapted by a search, answers by a plan",
+            ANNEALED_PLAN: ", adapted and annealed, answers by a plan",
             MATCHED_PLAN: ", adapted to the unpaired query, answers by a plan",
             PLAN: ", answers by a plan",
             KEPT: ", panel genes kept",
-            KEPT_PLAN: ", adapted by a search, answers by a plan, panel genes kept",
+            KEPT_PLAN: ", adapted and annealed, answers by a plan, panel genes kept",
             TOLD_PLAN: ", told the pairs of half of the query (ceiling), answers by a plan",
             '{"basis": "own"}': ", the query's own basis",
         }

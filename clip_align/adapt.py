@@ -21,8 +21,7 @@ from clip_align.config import TrainConfig, check
 from clip_align.matching import LEAST_EPSILON, LinearRounds, RoundConfig, Sides, matching_plan
 from clip_align.models import DiffMapProteinCLIP, ModelConfig
 from clip_align.pairs import PairedCells
-from clip_align.ranges import check_ranges
-from clip_align.search import SearchConfig, check_search, searched
+from clip_align.ranges import POSITIVE, check_ranges
 from clip_align.student import Replay, taught
 from clip_align.towers import TowerConfig
 from representations.errors import InputError
@@ -31,6 +30,20 @@ STUDENT = TrainConfig(
     model=ModelConfig(members=4, marker=TowerConfig(encoder="set")),
     batch_size=512, augmentation_strength=0.6,
 )  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Annealing:
+    """Where a start is weak: rounds from it by plans that grow sharper."""
+
+    above: float = 0.5
+    """Share of the plan that a first round moves, above which a start is weak."""
+    epsilons: tuple[float, ...] = (0.2, 0.2, 0.1, 0.1)
+    """Entropies of the rounds that come first."""
+    regression: RoundConfig = field(
+        default_factory=lambda: RoundConfig(penalty=1.0, limit=2.0, widths="own")
+    )
+    """Of all rounds from a weak start: stiffer, since more of them drift further."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,10 +56,8 @@ class AdaptConfig:
     """Rounds of matching and regression before the model is trained."""
     penalty: float = 0.2
     """Of the regression, per cell."""
-    search: SearchConfig | None = None
-    """The search that comes before the rounds where a start is weak."""
-    weak: float = 0.5
-    """Share of the plan that the first round moves, above which a start is weak."""
+    anneal: Annealing | None = None
+    """What is done where the start is weak; None: as with any other."""
     source_weight: float = 1.0
     """Weight of the loss of known pairs beside that of the query's, where they are given."""
     steps: int = 150
@@ -59,13 +70,18 @@ def check_adapt(config: AdaptConfig) -> None:
     """Refuse what cannot run; raises ``InputError``."""
     check_ranges([
         ("epsilon", config.epsilon, LEAST_EPSILON, 10), ("rounds", config.rounds, 1, 100),
-        ("steps", config.steps, 1, math.inf), ("weak", config.weak, 0, 1),
+        ("penalty", config.penalty, 0, math.inf), ("steps", config.steps, 1, math.inf),
         ("source_weight", config.source_weight, 0, 1e3),
-        ("penalty", config.penalty, 0, math.inf),
     ])  # fmt: skip
     check(config.train)
-    if config.search:
-        check_search(config.search)
+    if config.anneal:
+        regression = config.anneal.regression
+        check_ranges([
+            ("above", config.anneal.above, 0, 1),
+            ("regression.penalty", regression.penalty, 0, math.inf),
+            ("regression.limit", regression.limit, POSITIVE, math.inf),
+            *(("epsilons", epsilon, LEAST_EPSILON, 10) for epsilon in config.anneal.epsilons),
+        ], at="anneal.")  # fmt: skip
     if config.train.loss != "info_nce" or config.train.model.cache is not None:
         raise InputError(
             f"adaptation with loss {config.train.loss!r}: a partner that is drawn has neither a "
@@ -79,33 +95,27 @@ def matched(
     features_nd: np.ndarray,
     profile_nv: np.ndarray,
     config: AdaptConfig,
-    *,
-    progress: bool = True,
 ) -> Sides:
     """Embeddings of both sides after the linear rounds, ``(n, v)`` each.
 
-    A start of which the first round moves much knows little of the query: where there is a search
-    it comes first.
+    A start of which the first round moves much knows little of the query, and a sharp plan would
+    keep its mistakes: where it may be annealed it is asked again by soft plans, which grow sharper
+    (deterministic annealing: Rose 1998, doi:10.1109/5.726788).
 
     Parameters
     ----------
     cell_ne, marker_ne
         Where a model of other cells has the query, in one space.
     features_nd, profile_nv
-        The query's own; nothing is missing. The order of either side has no part in the result,
-        but for which of many cells a search reads.
+        The query's own; nothing is missing. The order of either side has no part in the result.
     """
-    start = cell_ne, marker_ne
-    plain = RoundConfig(penalty=config.penalty)
-    rounds, further = LinearRounds.over(features_nd, profile_nv, plain), config.rounds - 1
-    sides = rounds.after(start, config.epsilon)
-    if config.search and moved(start, sides, config.epsilon) > config.weak:
-        rounds = LinearRounds.over(features_nd, profile_nv, config.search.regression)
-        found_nv = searched(
-            sides[0], rounds, config.search, seed=config.train.seed, progress=progress
-        )
-        sides, further = (found_nv, rounds.profile_mv), config.rounds
-    return reduce(rounds.after, (config.epsilon,) * further, sides)
+    start, sharp = (cell_ne, marker_ne), (config.epsilon,) * config.rounds
+    rounds = LinearRounds.over(features_nd, profile_nv, RoundConfig(penalty=config.penalty))
+    first = rounds.after(start, config.epsilon)
+    if config.anneal and moved(start, first, config.epsilon) > config.anneal.above:
+        rounds = LinearRounds.over(features_nd, profile_nv, config.anneal.regression)
+        return reduce(rounds.after, (*config.anneal.epsilons, *sharp), start)
+    return reduce(rounds.after, sharp[1:], first)
 
 
 def moved(before: Sides, after: Sides, epsilon: float) -> float:
@@ -145,8 +155,7 @@ def adapt(
     if len(set(lengths)) > 1:
         raise InputError(f"sides of {lengths} rows: give the same cells and profiles four times")
     plan_nn = matching_plan(
-        *matched(cell_ne, marker_ne, features_nd, profile_nv, config, progress=progress),
-        config.epsilon,
+        *matched(cell_ne, marker_ne, features_nd, profile_nv, config), config.epsilon
     )
     known = Replay(source, config.source_weight) if source and config.source_weight else None
     return taught(

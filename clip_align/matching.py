@@ -11,7 +11,7 @@ Shapes: ``n`` cells, ``m`` profiles, ``e`` embedding dimensions, ``d`` cell feat
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -90,12 +90,6 @@ class LinearRounds:
         """Rounds over both sides, standardised by the query as ``config`` says."""
         shown_mv = standardised(profile_mv).clip(-config.limit, config.limit)
         return cls(_widths(features_nd, config.widths), shown_mv, config)
-
-    def of(self, cells: np.ndarray, profiles: np.ndarray) -> LinearRounds:
-        """Rounds over some of the cells and some of the profiles, on the scales of all."""
-        return replace(
-            self, features_nd=self.features_nd[cells], profile_mv=self.profile_mv[profiles]
-        )
 
     def regression(self, target_nv: np.ndarray) -> Ridge:
         """The regression from the features to a profile for each cell."""

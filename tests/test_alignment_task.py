@@ -245,7 +245,7 @@ def own_pca(query: AnnData, known: AnnData) -> tuple[np.ndarray, np.ndarray]:
         ("ridge", {"adaptation": "matched"}),
         ("cca", {"adaptation": "matched"}),
         ("DiffMapProteinCLIP", {"adaptation": "matched"}),
-        ("DiffMapProteinCLIP", {"adaptation": "searched", "answer": "plan"}),
+        ("DiffMapProteinCLIP", {"adaptation": "annealed", "answer": "plan"}),
         ("ridge", {"answer": "plan"}),
     ],
 )
@@ -289,7 +289,7 @@ def test_rows_that_are_read_off_differently_are_adapted_once(tiny_sets, monkeypa
 
 
 @pytest.mark.parametrize(("model", "n_starts"), [("ridge", 1), ("DiffMapProteinCLIP", 2)])
-def test_a_searched_row_starts_from_a_model_and_ridge(tiny_sets, monkeypatch, model, n_starts):
+def test_an_annealed_row_starts_from_a_model_and_ridge(tiny_sets, monkeypatch, model, n_starts):
     started = []
 
     def spied(cells, level, panel_genes, test, starts):
@@ -297,17 +297,17 @@ def test_a_searched_row_starts_from_a_model_and_ridge(tiny_sets, monkeypatch, mo
         return adaptation.sides(starts, test.cell_nd, test.marker_nm)
 
     monkeypatch.setattr(alignment, "adapted", spied)
-    AlignAdt(*TINY, 0).run(row(model, test=TINY[1], adaptation="searched"))
+    AlignAdt(*TINY, 0).run(row(model, test=TINY[1], adaptation="annealed"))
     [(level, starts)] = started
-    assert level == "searched"
+    assert level == "annealed"
     assert len(starts) == n_starts
-    assert adaptation.LEVELS["searched"].search
-    assert not adaptation.LEVELS["matched"].search
-    assert adaptation.BESIDE == {"searched": "ridge"}
+    assert adaptation.LEVELS["annealed"].anneal
+    assert not adaptation.LEVELS["matched"].anneal
+    assert adaptation.BESIDE == {"annealed": "ridge"}
 
 
 def test_the_settings_of_what_starts_beside_are_in_the_identity(tiny_sets, monkeypatch):
-    asked = row("DiffMapProteinCLIP", test=TINY[1], adaptation="searched")
+    asked = row("DiffMapProteinCLIP", test=TINY[1], adaptation="annealed")
     before = identify("cross_dataset", asked, 0).config_hash
     monkeypatch.setattr(adaptation, "settings", lambda name: {"penalty": 9.0})
     assert identify("cross_dataset", asked, 0).config_hash != before
@@ -328,7 +328,7 @@ def test_what_a_row_cannot_have_is_refused_before_it_runs(model, variant, said):
 
 
 def test_a_control_is_not_adapted(tiny_sets):
-    asked = {"control": "shuffled_pairs", "adaptation": "searched"}
+    asked = {"control": "shuffled_pairs", "adaptation": "annealed"}
     with pytest.raises(InputError, match="pairs that a control has not"):
         AlignAdt(*TINY, 0).run(row("DiffMapProteinCLIP", test=TINY[1], **asked))
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clip_align.adapt import STUDENT, AdaptConfig, adapt, check_adapt, matched, moved
+from clip_align.adapt import STUDENT, AdaptConfig, Annealing, adapt, check_adapt, matched, moved
 from clip_align.cache_config import CacheConfig
 from clip_align.matching import LEAST_EPSILON, LinearRounds, RoundConfig, matching_plan
 from clip_align.pairs import PairedCells, standardised
@@ -100,6 +100,27 @@ def test_a_teacher_that_knows_nothing_teaches_nothing():
     assert accuracy(*sides) == pytest.approx(0.5, abs=0.2)
 
 
+STIFF = RoundConfig(penalty=1.0, limit=2.0, widths="own")
+
+
+def test_a_start_that_is_not_weak_is_not_annealed():
+    sides = shifted()
+    found = [
+        matched(*sides, AdaptConfig(anneal=anneal))[0] for anneal in (None, Annealing(above=0.9))
+    ]
+    np.testing.assert_array_equal(*found)
+
+
+def test_a_weak_start_is_asked_again_by_plans_that_grow_sharper():
+    sides = shifted()
+    found = matched(*sides, AdaptConfig(anneal=Annealing(above=0.0)))
+    rounds, by_hand = LinearRounds.over(*sides[2:], STIFF), sides[:2]
+    for epsilon in (0.2, 0.2, 0.1, 0.1, 0.05, 0.05):
+        by_hand = rounds.after(by_hand, epsilon)
+    np.testing.assert_array_equal(found[0], by_hand[0])
+    assert not np.array_equal(found[0], matched(*sides, AdaptConfig())[0])
+
+
 def test_one_cell_that_is_far_from_all_has_no_more_to_say_than_the_limit():
     """A marker with one count in a million cells: its cell would decide the marker."""
     _, _, features_nd, profile_nv = shifted()
@@ -183,7 +204,10 @@ def test_a_query_smaller_than_a_batch_is_one():
     [
         ({"epsilon": 0.0}, "epsilon"),
         ({"rounds": 0}, "rounds"),
-        ({"weak": 1.5}, "weak"),
+        ({"anneal": Annealing(above=1.5)}, "anneal.above"),
+        ({"anneal": Annealing(epsilons=(0.2, 0.0))}, "anneal.epsilons"),
+        ({"anneal": Annealing(regression=RoundConfig(penalty=-1.0))}, "anneal.regression.penalty"),
+        ({"anneal": Annealing(regression=RoundConfig(limit=0.0))}, "anneal.regression.limit"),
         ({"penalty": -1.0}, "penalty"),
         ({"steps": 0}, "steps"),
         ({"train": replace(STUDENT, loss="supervised")}, "info_nce"),

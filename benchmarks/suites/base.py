@@ -16,11 +16,11 @@ SOURCE_KEY = "X_source_small"  # features of a row that reads a source model
 MATCHED: Mapping[str, str | int] = {"adaptation": "matched"}
 PLAN: Mapping[str, str | int] = {"answer": "plan"}
 MATCHED_PLAN: Mapping[str, str | int] = {**MATCHED, **PLAN}
-SEARCHED_PLAN: Mapping[str, str | int] = {"adaptation": "searched", **PLAN}
+ANNEALED_PLAN: Mapping[str, str | int] = {"adaptation": "annealed", **PLAN}
 TOLD: Mapping[str, str | int] = {"adaptation": "told"}
 TOLD_PLAN: Mapping[str, str | int] = {**TOLD, **PLAN}
 KEPT: Mapping[str, str | int] = {"panel_genes": "kept"}
-KEPT_PLAN: Mapping[str, str | int] = {**SEARCHED_PLAN, **KEPT}
+KEPT_PLAN: Mapping[str, str | int] = {**ANNEALED_PLAN, **KEPT}
 INDUCTIVE: Mapping[str, str | int] = {"query_statistics": "train"}
 
 

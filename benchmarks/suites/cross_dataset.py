@@ -7,6 +7,7 @@ from dataclasses import replace
 from itertools import product
 
 from benchmarks.suites.base import (
+    ANNEALED_PLAN,
     INDUCTIVE,
     KEPT,
     KEPT_PLAN,
@@ -15,7 +16,6 @@ from benchmarks.suites.base import (
     OURS,
     PAIRS,
     PLAN,
-    SEARCHED_PLAN,
     TOLD,
     TOLD_PLAN,
     Lead,
@@ -60,8 +60,8 @@ def _variants(
     if row in ADAPTED and across:
         yield MATCHED
     if row in EVENED and across:
-        yield from (PLAN, SEARCHED_PLAN)
-        if test == "marrow":  # what a search is worth where a start is weak
+        yield from (PLAN, ANNEALED_PLAN)
+        if test == "marrow":  # what annealing is worth where a start is weak
             yield MATCHED_PLAN
     if row == LEADING and across:
         yield TOLD_PLAN
@@ -103,7 +103,7 @@ def _cross_dataset() -> Suite:
         lead=Lead(
             model=OURS,
             representation="X_pca",
-            variant=SEARCHED_PLAN,
+            variant=ANNEALED_PLAN,
             elsewhere=(MATCHED,),
             ceiling=TOLD,
         ),
@@ -116,9 +116,9 @@ def _cross_dataset() -> Suite:
             "query from its own cells and profiles, never told which belongs to which "
             "(transductive; of a baseline its linear rounds alone); its settings were chosen with "
             "`pbmc10k_cite` and `pbmc3k` to learn from and TEA-seq as the query, which no row has. "
-            "`adaptation=searched` starts from what the model and ridge say together, and where "
-            "that knows little of the query a search comes first; its settings were chosen with "
-            "cells of one type of those two sets to learn from. `answer=plan` ranks by a plan "
+            "`adaptation=annealed` starts from what the model and ridge say together, and where "
+            "that knows little of the query by soft plans, whose settings were chosen with cells "
+            "of one type of those two sets to learn from; `answer=plan` ranks partners by a plan "
             "of the whole query, in which each profile has the same share (transductive too). "
             "`adaptation=told` is the ceiling, not a competitor: the same student, told the true "
             "pairs of half of the query's pools and asked of the other half. "
