@@ -2,9 +2,8 @@
 
 Transductive, and declared by the row's variant: ``adaptation=matched`` reads the cells and the
 marker profiles of the query, never which belongs to which: profiles are dealt anew first.
-``annealed`` does the same from what the model and ridge regression say together, and where that
-knows little of the query, by soft plans first. ``told`` is the ceiling
-(:mod:`benchmarks.ceiling`).
+``annealed`` does the same from what the model and ridge regression say together, by soft plans
+first where that knows little of the query. ``told`` is the ceiling (:mod:`benchmarks.ceiling`).
 """
 
 from __future__ import annotations
@@ -16,11 +15,10 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from anndata import AnnData
 
-from benchmarks.baselines.base import Cosines, settings
+from benchmarks.baselines.base import Cosines
 from benchmarks.method import method
-from clip_align.adapt import STUDENT, AdaptConfig, Annealing, adapt, matched
+from clip_align.adapt import STUDENT, AdaptConfig, Sides, adapt, matched
 from clip_align.collapse import unit_rows
-from clip_align.matching import Sides
 from clip_align.pairs import PairedCells
 from clip_align.train import Trained
 from representations.errors import InputError
@@ -36,7 +34,7 @@ Starts = Sequence[Trained | Cosines]
 Adaptation = Literal["matched", "annealed", "told"]
 BESIDE: Mapping[Adaptation, str] = {"annealed": "ridge"}  # a start beside that of a trained model
 LEVELS: Mapping[Adaptation, AdaptConfig] = {
-    "matched": AdaptConfig(), "annealed": AdaptConfig(anneal=Annealing()),
+    "matched": AdaptConfig(), "annealed": AdaptConfig(warm=(0.2, 0.2, 0.1, 0.1)),
     "told": AdaptConfig(),
 }  # fmt: skip
 
@@ -49,15 +47,15 @@ def config_for(level: Adaptation, seed: int) -> AdaptConfig:
 def identity(level: Adaptation) -> dict[str, Any]:
     """What decides an adaptation, for the configuration of a record."""
     features = method("X_integrated", OWN_FEATURES.blocks, config=OWN_FEATURES)
-    beside = {"beside": {BESIDE[level]: settings(BESIDE[level])}} if level in BESIDE else {}
+    beside = {"beside": BESIDE[level]} if level in BESIDE else {}
     return {"features": features, **beside, **identity_of(LEVELS[level])}
 
 
 def identity_of(config: AdaptConfig) -> dict[str, Any]:
     """Every field, but for those that came after the first records and are not used."""
     told = asdict(config)
-    if config.anneal is None:
-        del told["anneal"]
+    if not config.warm:
+        del told["warm"], told["weak"]
     for tower in (told["train"]["model"][side] for side in ("cell", "marker")):
         if tower["described"] is None:
             del tower["described"]

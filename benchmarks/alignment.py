@@ -25,11 +25,11 @@ from benchmarks.setting import Setting, config_of, setting_of
 from benchmarks.suites import Row
 from benchmarks.task_cells import TaskCells, trained_on
 from benchmarks.tasks import Outcome
+from clip_align.adapt import Sides
 from clip_align.kinship import kinship
 from clip_align.markers import ancestry, markers_under
 from clip_align.markers.hierarchy import load_hierarchy
 from clip_align.markers.profile import View
-from clip_align.matching import Sides
 from clip_align.models import models
 from clip_align.monitor import Monitor, MonitorConfig
 from clip_align.pairs import PairedCells

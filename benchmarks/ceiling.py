@@ -19,8 +19,7 @@ from scipy.linalg import block_diag
 from benchmarks.adaptation import config_for
 from benchmarks.pools import Pools
 from benchmarks.task_cells import TaskCells
-from clip_align.adapt import AdaptConfig
-from clip_align.matching import Sides
+from clip_align.adapt import AdaptConfig, Sides
 from clip_align.pairs import PairedCells
 from clip_align.student import Replay, taught
 from representations.errors import InputError

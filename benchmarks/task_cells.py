@@ -20,10 +20,10 @@ from benchmarks.integration import PARTS, Part, integrated
 from benchmarks.pools import Pools, full_pool, seeded_pools
 from benchmarks.setting import INTEGRATED, Setting
 from benchmarks.splits import Split, split
+from clip_align.adapt import Sides
 from clip_align.config import TrainConfig
 from clip_align.markers import available_markers, load_panel, marker_genes, marker_profile
 from clip_align.markers.profile import View
-from clip_align.matching import Sides
 from clip_align.pairs import PairedCells, match_moments
 from clip_align.thinned_pairs import with_copies
 from representations import registry

@@ -14,36 +14,25 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from functools import reduce
+from typing import TypeAlias
 
 import numpy as np
 
 from clip_align.config import TrainConfig, check
-from clip_align.matching import LEAST_EPSILON, LinearRounds, RoundConfig, Sides, matching_plan
+from clip_align.matching import LEAST_EPSILON, linear_round, matching_plan
 from clip_align.models import DiffMapProteinCLIP, ModelConfig
 from clip_align.pairs import PairedCells
-from clip_align.ranges import POSITIVE, check_ranges
+from clip_align.ranges import check_ranges
 from clip_align.student import Replay, taught
 from clip_align.towers import TowerConfig
 from representations.errors import InputError
+
+Sides: TypeAlias = tuple[np.ndarray, np.ndarray]
 
 STUDENT = TrainConfig(
     model=ModelConfig(members=4, marker=TowerConfig(encoder="set")),
     batch_size=512, augmentation_strength=0.6,
 )  # fmt: skip
-
-
-@dataclass(frozen=True, kw_only=True)
-class Annealing:
-    """Where a start is weak: rounds from it by plans that grow sharper."""
-
-    above: float = 0.5
-    """Share of the plan that a first round moves, above which a start is weak."""
-    epsilons: tuple[float, ...] = (0.2, 0.2, 0.1, 0.1)
-    """Entropies of the rounds that come first."""
-    regression: RoundConfig = field(
-        default_factory=lambda: RoundConfig(penalty=1.0, limit=2.0, widths="own")
-    )
-    """Of all rounds from a weak start: stiffer, since more of them drift further."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,10 +43,12 @@ class AdaptConfig:
     """Entropy of a plan, in units of the cosine."""
     rounds: int = 2
     """Rounds of matching and regression before the model is trained."""
+    warm: tuple[float, ...] = ()
+    """Entropies of rounds that come first where the start is weak; one round then follows."""
+    weak: float = 0.5
+    """Share of the plan that the first round moves, above which a start is weak."""
     penalty: float = 0.2
     """Of the regression, per cell."""
-    anneal: Annealing | None = None
-    """What is done where the start is weak; None: as with any other."""
     source_weight: float = 1.0
     """Weight of the loss of known pairs beside that of the query's, where they are given."""
     steps: int = 150
@@ -71,17 +62,10 @@ def check_adapt(config: AdaptConfig) -> None:
     check_ranges([
         ("epsilon", config.epsilon, LEAST_EPSILON, 10), ("rounds", config.rounds, 1, 100),
         ("penalty", config.penalty, 0, math.inf), ("steps", config.steps, 1, math.inf),
-        ("source_weight", config.source_weight, 0, 1e3),
+        ("source_weight", config.source_weight, 0, 1e3), ("weak", config.weak, 0, 1),
+        *(("warm", epsilon, LEAST_EPSILON, 10) for epsilon in config.warm),
     ])  # fmt: skip
     check(config.train)
-    if config.anneal:
-        regression = config.anneal.regression
-        check_ranges([
-            ("above", config.anneal.above, 0, 1),
-            ("regression.penalty", regression.penalty, 0, math.inf),
-            ("regression.limit", regression.limit, POSITIVE, math.inf),
-            *(("epsilons", epsilon, LEAST_EPSILON, 10) for epsilon in config.anneal.epsilons),
-        ], at="anneal.")  # fmt: skip
     if config.train.loss != "info_nce" or config.train.model.cache is not None:
         raise InputError(
             f"adaptation with loss {config.train.loss!r}: a partner that is drawn has neither a "
@@ -95,12 +79,12 @@ def matched(
     features_nd: np.ndarray,
     profile_nv: np.ndarray,
     config: AdaptConfig,
-) -> Sides:
+) -> tuple[np.ndarray, np.ndarray]:
     """Embeddings of both sides after the linear rounds, ``(n, v)`` each.
 
     A start of which the first round moves much knows little of the query, and a sharp plan would
-    keep its mistakes: where it may be annealed it is asked again by soft plans, which grow sharper
-    (deterministic annealing: Rose 1998, doi:10.1109/5.726788).
+    keep its mistakes: where there are ``warm`` rounds it is asked again by soft plans, which
+    grow sharper (deterministic annealing: Rose 1998, doi:10.1109/5.726788).
 
     Parameters
     ----------
@@ -109,13 +93,17 @@ def matched(
     features_nd, profile_nv
         The query's own; nothing is missing. The order of either side has no part in the result.
     """
-    start, sharp = (cell_ne, marker_ne), (config.epsilon,) * config.rounds
-    rounds = LinearRounds.over(features_nd, profile_nv, RoundConfig(penalty=config.penalty))
-    first = rounds.after(start, config.epsilon)
-    if config.anneal and moved(start, first, config.epsilon) > config.anneal.above:
-        rounds = LinearRounds.over(features_nd, profile_nv, config.anneal.regression)
-        return reduce(rounds.after, (*config.anneal.epsilons, *sharp), start)
-    return reduce(rounds.after, sharp[1:], first)
+    start = cell_ne, marker_ne
+
+    def after(sides: Sides, epsilon: float) -> Sides:
+        return linear_round(
+            *sides, features_nd, profile_nv, epsilon=epsilon, penalty=config.penalty
+        )
+
+    first = after(start, config.epsilon)
+    if config.warm and moved(start, first, config.epsilon) > config.weak:
+        return reduce(after, (*config.warm, config.epsilon), start)
+    return reduce(after, (config.epsilon,) * (config.rounds - 1), first)
 
 
 def moved(before: Sides, after: Sides, epsilon: float) -> float:

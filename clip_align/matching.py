@@ -10,10 +10,6 @@ Shapes: ``n`` cells, ``m`` profiles, ``e`` embedding dimensions, ``d`` cell feat
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
-from typing import Literal, TypeAlias
-
 import numpy as np
 import ot
 from sklearn.linear_model import Ridge
@@ -21,8 +17,6 @@ from sklearn.linear_model import Ridge
 from clip_align.collapse import unit_rows
 from clip_align.pairs import standardised
 from representations.errors import InputError
-
-Sides: TypeAlias = tuple[np.ndarray, np.ndarray]
 
 LEAST_EPSILON = 0.01
 ITERATIONS, PRECISION = 100, 1e-5
@@ -58,53 +52,22 @@ def matching_plan(cell_ne: np.ndarray, marker_me: np.ndarray, epsilon: float) ->
     return np.asarray(plan_nm / plan_nm.sum(axis=1, keepdims=True), np.float32)
 
 
-@dataclass(frozen=True, kw_only=True)
-class RoundConfig:
-    """How a regression learns from a matching."""
+def linear_round(
+    cell_ne: np.ndarray,
+    marker_me: np.ndarray,
+    features_nd: np.ndarray,
+    profile_mv: np.ndarray,
+    *,
+    epsilon: float,
+    penalty: float,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Embeddings ``(n, v)`` and ``(m, v)`` after one round of matching and regression.
 
-    penalty: float = 0.2
-    """Of the regression, per cell."""
-    limit: float = math.inf
-    """Deviations of a marker beyond which more counts no more: of sparse counts a few cells would
-    decide otherwise."""
-    widths: Literal["one", "own"] = "one"
-    """Features at one deviation, or at their own, by one factor: narrow ones then count less."""
-
-
-@dataclass(frozen=True)
-class LinearRounds:
-    """Rounds of matching and regression over one query.
-
-    Each cell is given the mean of the profiles that a plan matches it with; ridge regression from
-    the query's own features to these means smooths what the matching got wrong.
+    Each cell is given the mean of the profiles that the plan matches it with; ridge regression
+    from the query's own features to these means smooths what the matching got wrong. ``penalty`` is
+    per cell, both sides standardised by the query.
     """
-
-    features_nd: np.ndarray
-    profile_mv: np.ndarray
-    config: RoundConfig
-
-    @classmethod
-    def over(
-        cls, features_nd: np.ndarray, profile_mv: np.ndarray, config: RoundConfig
-    ) -> LinearRounds:
-        """Rounds over both sides, standardised by the query as ``config`` says."""
-        shown_mv = standardised(profile_mv).clip(-config.limit, config.limit)
-        return cls(_widths(features_nd, config.widths), shown_mv, config)
-
-    def regression(self, target_nv: np.ndarray) -> Ridge:
-        """The regression from the features to a profile for each cell."""
-        return Ridge(alpha=self.config.penalty * len(target_nv)).fit(self.features_nd, target_nv)
-
-    def after(self, sides: Sides, epsilon: float) -> Sides:
-        """Embeddings ``(n, v)`` and ``(m, v)`` of both sides after one round from ``sides``."""
-        target_nv = matching_plan(*sides, epsilon) @ self.profile_mv
-        fitted_nv = self.regression(target_nv).predict(self.features_nd)
-        return np.asarray(fitted_nv), self.profile_mv
-
-
-def _widths(features_nd: np.ndarray, widths: Literal["one", "own"]) -> np.ndarray:
-    if widths == "one":
-        return standardised(features_nd)
-    centred_nd = features_nd - features_nd.mean(axis=0)
-    width = np.sqrt((centred_nd**2).mean())
-    return np.asarray(centred_nd / (width or 1.0), np.float32)
+    plan_nm = matching_plan(cell_ne, marker_me, epsilon)
+    features_nd, profile_mv = standardised(features_nd), standardised(profile_mv)
+    ridge = Ridge(alpha=penalty * len(features_nd)).fit(features_nd, plan_nm @ profile_mv)
+    return np.asarray(ridge.predict(features_nd)), profile_mv

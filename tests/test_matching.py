@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clip_align.adapt import STUDENT, AdaptConfig, Annealing, adapt, check_adapt, matched, moved
+from clip_align.adapt import STUDENT, AdaptConfig, adapt, check_adapt, matched, moved
 from clip_align.cache_config import CacheConfig
-from clip_align.matching import LEAST_EPSILON, LinearRounds, RoundConfig, matching_plan
+from clip_align.matching import LEAST_EPSILON, linear_round, matching_plan
 from clip_align.pairs import PairedCells, standardised
 from clip_align.retrieval import pair_scores
 from clip_align.towers import TowerConfig
@@ -86,8 +86,7 @@ def test_an_empty_side_is_refused():
 
 def test_a_round_mends_what_the_teacher_got_wrong():
     teacher_nv, scaled_nv, features_nd, profile_nv = shifted()
-    rounds = LinearRounds.over(features_nd, profile_nv, RoundConfig())
-    sides = rounds.after((teacher_nv, scaled_nv), 0.05)
+    sides = linear_round(teacher_nv, scaled_nv, features_nd, profile_nv, epsilon=0.05, penalty=0.2)
     before, after = accuracy(teacher_nv, scaled_nv), accuracy(*sides)
     assert before < 0.9
     assert after > before + 0.02
@@ -100,60 +99,26 @@ def test_a_teacher_that_knows_nothing_teaches_nothing():
     assert accuracy(*sides) == pytest.approx(0.5, abs=0.2)
 
 
-STIFF = RoundConfig(penalty=1.0, limit=2.0, widths="own")
+WARM = (0.2, 0.2, 0.1, 0.1)
 
 
-def test_a_start_that_is_not_weak_is_not_annealed():
-    sides = shifted()
+def test_a_start_that_is_not_weak_is_not_warmed():
+    teacher_nv, scaled_nv, features_nd, profile_nv = shifted()
     found = [
-        matched(*sides, AdaptConfig(anneal=anneal))[0] for anneal in (None, Annealing(above=0.9))
+        matched(teacher_nv, scaled_nv, features_nd, profile_nv, AdaptConfig(warm=warm, weak=0.9))
+        for warm in ((), WARM)
     ]
-    np.testing.assert_array_equal(*found)
+    np.testing.assert_array_equal(found[0][0], found[1][0])
 
 
 def test_a_weak_start_is_asked_again_by_plans_that_grow_sharper():
     sides = shifted()
-    found = matched(*sides, AdaptConfig(anneal=Annealing(above=0.0)))
-    rounds, by_hand = LinearRounds.over(*sides[2:], STIFF), sides[:2]
-    for epsilon in (0.2, 0.2, 0.1, 0.1, 0.05, 0.05):
-        by_hand = rounds.after(by_hand, epsilon)
+    found = matched(*sides, AdaptConfig(warm=WARM, weak=0.0))
+    by_hand = sides[:2]
+    for epsilon in (*WARM, 0.05):
+        by_hand = linear_round(*by_hand, *sides[2:], epsilon=epsilon, penalty=0.2)
     np.testing.assert_array_equal(found[0], by_hand[0])
     assert not np.array_equal(found[0], matched(*sides, AdaptConfig())[0])
-
-
-def test_one_cell_that_is_far_from_all_has_no_more_to_say_than_the_limit():
-    """A marker with one count in a million cells: its cell would decide the marker."""
-    _, _, features_nd, profile_nv = shifted()
-    shown = [
-        LinearRounds.over(features_nd, profile_nv, RoundConfig(limit=limit)).profile_mv
-        for limit in (2.0, np.inf)
-    ]
-    np.testing.assert_array_equal(shown[0], shown[1].clip(-2, 2))
-    np.testing.assert_array_equal(shown[1], standardised(profile_nv))
-
-
-@pytest.mark.parametrize("factor", [0.01, 100.0])
-def test_features_at_their_own_widths_have_no_unit(factor):
-    _, _, features_nd, profile_nv = shifted(50)
-    found = [
-        LinearRounds.over(x, profile_nv, RoundConfig(widths="own")).features_nd
-        for x in (features_nd, factor * features_nd + 3)
-    ]
-    np.testing.assert_allclose(found[0], found[1], rtol=1e-3, atol=1e-4)
-    assert (found[0] ** 2).mean() == pytest.approx(1.0, rel=1e-4)
-
-
-def test_a_narrow_feature_counts_less_at_its_own_width():
-    rng = np.random.default_rng(0)
-    target_nv = rng.normal(size=(80, 1))
-    features_nd = np.hstack([0.1 * target_nv, rng.normal(size=(80, 3))])
-    found = [
-        LinearRounds.over(features_nd, target_nv, RoundConfig(widths=widths, penalty=1.0))
-        for widths in ("one", "own")
-    ]
-    one, own = (x.regression(target_nv).predict(x.features_nd).std() for x in found)
-    assert own < one / 2
-    LinearRounds.over(np.ones((4, 2)), np.ones((4, 2)), RoundConfig(widths="own"))  # constant
 
 
 def test_what_a_plan_moves_is_a_share():
@@ -204,10 +169,8 @@ def test_a_query_smaller_than_a_batch_is_one():
     [
         ({"epsilon": 0.0}, "epsilon"),
         ({"rounds": 0}, "rounds"),
-        ({"anneal": Annealing(above=1.5)}, "anneal.above"),
-        ({"anneal": Annealing(epsilons=(0.2, 0.0))}, "anneal.epsilons"),
-        ({"anneal": Annealing(regression=RoundConfig(penalty=-1.0))}, "anneal.regression.penalty"),
-        ({"anneal": Annealing(regression=RoundConfig(limit=0.0))}, "anneal.regression.limit"),
+        ({"warm": (0.2, 0.0)}, "warm"),
+        ({"weak": 1.5}, "weak"),
         ({"penalty": -1.0}, "penalty"),
         ({"steps": 0}, "steps"),
         ({"train": replace(STUDENT, loss="supervised")}, "info_nce"),

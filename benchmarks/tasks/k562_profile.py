@@ -23,8 +23,7 @@ from benchmarks.setting import Setting
 from benchmarks.suites import Row
 from benchmarks.task_cells import TaskCells
 from benchmarks.tasks import Outcome, tasks
-from clip_align.adapt import STUDENT, AdaptConfig
-from clip_align.matching import Sides
+from clip_align.adapt import STUDENT, AdaptConfig, Sides
 from clip_align.models import models
 from clip_align.pairs import PairedCells
 from representations.errors import InputError
