@@ -79,7 +79,7 @@ benchmark: $(STAMP)
 	for suite in cross_dataset k562; do $(BIN)/python -m benchmarks run $$suite --profile quick --out $(OUT) --processes $(PROCESSES) || exit 1; done
 
 full: $(STAMP)
-	for suite in $(SUITES); do $(BIN)/python -m benchmarks run $$suite --profile full || exit 1; done
+	for suite in $(SUITES); do $(BIN)/python -m benchmarks run $$suite --profile full --processes $(PROCESSES) || exit 1; done
 	$(BIN)/python -m benchmarks run speed --profile full --seeds 1
 
 ablation: $(STAMP)

@@ -34,9 +34,7 @@ def to_ceiling(records: Iterable[Record], lead: Lead) -> pd.DataFrame:
     return _against(records, lead, lambda key: is_ceiling(key.variant, lead))
 
 
-def _against(
-    records: Iterable[Record], lead: Lead, wanted: Callable[[Key], bool]
-) -> pd.DataFrame:  # fmt: skip
+def _against(records: Iterable[Record], lead: Lead, wanted: Callable[[Key], bool]) -> pd.DataFrame:
     runs, rows = grouped(records), []
     for key in leads(runs, lead):
         for other in (one for one in sorted(runs) if one.section == key.section and wanted(one)):

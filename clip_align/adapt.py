@@ -95,21 +95,26 @@ def matched(
     """
     start = cell_ne, marker_ne
 
+    def learnt(plan_nn: np.ndarray) -> Sides:
+        return linear_round(plan_nn, features_nd, profile_nv, penalty=config.penalty)
+
     def after(sides: Sides, epsilon: float) -> Sides:
-        return linear_round(
-            *sides, features_nd, profile_nv, epsilon=epsilon, penalty=config.penalty
-        )
+        return learnt(matching_plan(*sides, epsilon))
 
-    first = after(start, config.epsilon)
-    if config.warm and moved(start, first, config.epsilon) > config.weak:
-        return reduce(after, (*config.warm, config.epsilon), start)
-    return reduce(after, (config.epsilon,) * (config.rounds - 1), first)
+    plan_nn = matching_plan(*start, config.epsilon)
+    first, further = learnt(plan_nn), config.rounds - 1
+    if config.warm:
+        next_nn = matching_plan(*first, config.epsilon)
+        if moved(plan_nn, next_nn) > config.weak:
+            return reduce(after, (*config.warm, config.epsilon), start)
+        if further:  # its plan is there already
+            first, further = learnt(next_nn), further - 1
+    return reduce(after, (config.epsilon,) * further, first)
 
 
-def moved(before: Sides, after: Sides, epsilon: float) -> float:
-    """Share of the plan that is elsewhere: total variation of a cell's partners, a mean."""
-    change_nn = matching_plan(*after, epsilon) - matching_plan(*before, epsilon)
-    return float(np.abs(change_nn).sum(axis=1).mean() / 2)
+def moved(before_nn: np.ndarray, after_nn: np.ndarray) -> float:
+    """Share of a plan that is elsewhere in another: total variation, a mean over cells."""
+    return float(np.abs(after_nn - before_nn).sum(axis=1).mean() / 2)
 
 
 def adapt(

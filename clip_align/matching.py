@@ -53,21 +53,14 @@ def matching_plan(cell_ne: np.ndarray, marker_me: np.ndarray, epsilon: float) ->
 
 
 def linear_round(
-    cell_ne: np.ndarray,
-    marker_me: np.ndarray,
-    features_nd: np.ndarray,
-    profile_mv: np.ndarray,
-    *,
-    epsilon: float,
-    penalty: float,
+    plan_nm: np.ndarray, features_nd: np.ndarray, profile_mv: np.ndarray, *, penalty: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Embeddings ``(n, v)`` and ``(m, v)`` after one round of matching and regression.
+    """Embeddings ``(n, v)`` and ``(m, v)`` after a regression that learns from a matching.
 
     Each cell is given the mean of the profiles that the plan matches it with; ridge regression
     from the query's own features to these means smooths what the matching got wrong. ``penalty`` is
     per cell, both sides standardised by the query.
     """
-    plan_nm = matching_plan(cell_ne, marker_me, epsilon)
     features_nd, profile_mv = standardised(features_nd), standardised(profile_mv)
     ridge = Ridge(alpha=penalty * len(features_nd)).fit(features_nd, plan_nm @ profile_mv)
     return np.asarray(ridge.predict(features_nd)), profile_mv

@@ -86,7 +86,8 @@ def test_an_empty_side_is_refused():
 
 def test_a_round_mends_what_the_teacher_got_wrong():
     teacher_nv, scaled_nv, features_nd, profile_nv = shifted()
-    sides = linear_round(teacher_nv, scaled_nv, features_nd, profile_nv, epsilon=0.05, penalty=0.2)
+    plan_nn = matching_plan(teacher_nv, scaled_nv, 0.05)
+    sides = linear_round(plan_nn, features_nd, profile_nv, penalty=0.2)
     before, after = accuracy(teacher_nv, scaled_nv), accuracy(*sides)
     assert before < 0.9
     assert after > before + 0.02
@@ -116,17 +117,16 @@ def test_a_weak_start_is_asked_again_by_plans_that_grow_sharper():
     found = matched(*sides, AdaptConfig(warm=WARM, weak=0.0))
     by_hand = sides[:2]
     for epsilon in (*WARM, 0.05):
-        by_hand = linear_round(*by_hand, *sides[2:], epsilon=epsilon, penalty=0.2)
+        by_hand = linear_round(matching_plan(*by_hand, epsilon), *sides[2:], penalty=0.2)
     np.testing.assert_array_equal(found[0], by_hand[0])
     assert not np.array_equal(found[0], matched(*sides, AdaptConfig())[0])
 
 
 def test_what_a_plan_moves_is_a_share():
-    rng = np.random.default_rng(0)
-    sides = rng.normal(size=(2, 30, 4))
-    assert moved(tuple(sides), tuple(sides), 0.05) == 0.0
-    far = (sides[0], sides[1][::-1])
-    assert 0.5 < moved(tuple(sides), far, 0.05) <= 1.0
+    sides = np.random.default_rng(0).normal(size=(2, 30, 4))
+    plan_nn = matching_plan(*sides, 0.05)
+    assert moved(plan_nn, plan_nn) == 0.0
+    assert 0.5 < moved(plan_nn, plan_nn[:, ::-1]) <= 1.0
 
 
 def test_the_order_of_the_profiles_has_no_part():

@@ -54,9 +54,8 @@ class Versus:
 class Lead:
     """The row that a suite is about: a table adds its paired difference to every other one.
 
-    ``elsewhere`` are its variants in sections that have no row of ``variant``, the first that is
-    there; none stands for it unless that is said. Rows of ``ceiling`` know what no other may, and
-    are not among those that it is compared with, but by themselves.
+    ``elsewhere`` are variants that stand for it, in this order, in sections without a row of
+    ``variant``. Rows of ``ceiling`` know what no other may: they are compared with it apart.
     """
 
     model: str
