@@ -103,11 +103,11 @@ def test_a_teacher_that_knows_nothing_teaches_nothing():
 WARM = (0.2, 0.2, 0.1, 0.1)
 
 
-def test_a_start_that_is_not_weak_is_not_warmed():
-    teacher_nv, scaled_nv, features_nd, profile_nv = shifted()
+@pytest.mark.parametrize("rounds", [1, 2, 4])
+def test_a_start_that_is_not_weak_is_not_warmed(rounds):
+    sides = shifted()
     found = [
-        matched(teacher_nv, scaled_nv, features_nd, profile_nv, AdaptConfig(warm=warm, weak=0.9))
-        for warm in ((), WARM)
+        matched(*sides, AdaptConfig(rounds=rounds, warm=warm, weak=0.9)) for warm in ((), WARM)
     ]
     np.testing.assert_array_equal(found[0][0], found[1][0])
 
