@@ -8,6 +8,7 @@ OUT ?= runs/benchmark
 PEERS := .venv-peers
 SCIMILARITY := .venv-scimilarity
 MATCHERS := .venv-matchers
+MATCHING := totalvi multivi maxfuse scglue matchclot
 SUITES := cross_dataset k562 one_model representations validation quality query best hard_negatives
 
 # Tests run in processes side by side: threads of products this small would wait for one another.
@@ -15,6 +16,8 @@ ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 
 .PHONY: help benchmark full test check fast tables setup clean peers scimilarity matchers lineage ablation annotation typing
 PROCESSES ?= 2
+# Rows that have a record are kept; AGAIN=--again runs them too.
+AGAIN ?=
 .DELETE_ON_ERROR:
 
 help:
@@ -64,26 +67,26 @@ $(MATCHERS)/.ready: pyproject.toml constraints.txt constraints-matchers.txt
 	@touch $@
 
 matchers: $(MATCHERS)/.ready
-	$(MATCHERS)/bin/python -m benchmarks run cross_dataset --profile full --only pbmc10k_cite --processes $(PROCESSES)
+	$(MATCHERS)/bin/python -m benchmarks run cross_dataset --profile full --model $(MATCHING) $(AGAIN) --processes $(PROCESSES)
 
 lineage: $(PEERS)/.ready
-	$(PEERS)/bin/python -m benchmarks run lineage --profile full
+	$(PEERS)/bin/python -m benchmarks run lineage --profile full $(AGAIN)
 
 annotation: $(PEERS)/.ready
-	$(PEERS)/bin/python -m benchmarks run annotation --profile full
+	$(PEERS)/bin/python -m benchmarks run annotation --profile full $(AGAIN)
 
 typing: $(PEERS)/.ready
-	$(PEERS)/bin/python -m benchmarks run typing --profile full --processes $(PROCESSES)
+	$(PEERS)/bin/python -m benchmarks run typing --profile full $(AGAIN) --processes $(PROCESSES)
 
 benchmark: $(STAMP)
 	for suite in cross_dataset k562; do $(BIN)/python -m benchmarks run $$suite --profile quick --out $(OUT) --processes $(PROCESSES) || exit 1; done
 
 full: $(STAMP)
-	for suite in $(SUITES); do $(BIN)/python -m benchmarks run $$suite --profile full --processes $(PROCESSES) || exit 1; done
-	$(BIN)/python -m benchmarks run speed --profile full --seeds 1
+	for suite in $(SUITES); do $(BIN)/python -m benchmarks run $$suite --profile full $(AGAIN) --processes $(PROCESSES) || exit 1; done
+	$(BIN)/python -m benchmarks run speed --profile full --seeds 1 $(AGAIN)
 
 ablation: $(STAMP)
-	$(BIN)/python -m benchmarks run ablation --profile full --processes $(PROCESSES)
+	$(BIN)/python -m benchmarks run ablation --profile full $(AGAIN) --processes $(PROCESSES)
 
 test:
 	@start=$$(date +%s); $(MAKE) --no-print-directory check && \

@@ -19,6 +19,7 @@ from benchmarks.launch import launchers
 from benchmarks.outdated import outdated
 from benchmarks.plots import save_png
 from benchmarks.run import Report, run_suite
+from benchmarks.selection import selected
 from benchmarks.suites import SEEDS_FULL, SEEDS_QUICK, suites
 from benchmarks.tasks import tasks
 from benchmarks.terminal import show_suite
@@ -53,6 +54,11 @@ def run(
     logs: Path = LOGS,
     again: bool = False,
     only: tuple[str, ...] = (),
+    task: tuple[str, ...] = (),
+    train: tuple[str, ...] = (),
+    representation: tuple[str, ...] = (),
+    model: tuple[str, ...] = (),
+    variant: tuple[str, ...] = (),
     processes: int = 1,
     launcher: str | None = None,
 ) -> int:
@@ -66,6 +72,11 @@ def run(
         logs: Folder for the TensorBoard events of every training.
         again: Run rows that have a record already.
         only: Only rows tested on these data sets.
+        task: Only rows of these tasks.
+        train: Only rows learnt from these data sets, several as a+b.
+        representation: Only rows of these representations.
+        model: Only rows of these models.
+        variant: Only rows of these variants, each as key=value,key=value, or none.
         processes: Rows to run at a time, each on one thread.
         launcher: serial, local (processes of this machine) or submitit (a SLURM cluster, or this
             machine where there is none); serial for one process, local for more unless given.
@@ -74,15 +85,14 @@ def run(
     count = (SEEDS_QUICK if profile == "quick" else SEEDS_FULL) if seeds is None else seeds
     if count < 1:
         raise InputError(f"--seeds {count}: give at least 1")
-    for name in only:
-        datasets.get(name)
     offered = grid.select(profile)
-    rows = [row for row in offered if not only or row.test in only]
     if not offered:
         raise InputError(f"--profile {profile}: {suite} has no such rows; give --profile full")
-    if not rows:
-        known = ", ".join(sorted({row.test for row in offered}))
-        raise InputError(f"--only {' '.join(only)}: {suite} ({profile}) is tested on {known}")
+    asked = {
+        "task": task, "train": train, "only": only, "representation": representation,
+        "model": model, "variant": variant,
+    }  # fmt: skip
+    rows = selected(offered, asked, f"{suite} ({profile})")
     _check_out(out)
     root = out / "records"
     if processes < 1 or (grid.timed and processes > 1):

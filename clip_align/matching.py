@@ -10,6 +10,8 @@ Shapes: ``n`` cells, ``m`` profiles, ``e`` embedding dimensions, ``d`` cell feat
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import ot
 from sklearn.linear_model import Ridge
@@ -19,11 +21,15 @@ from clip_align.pairs import standardised
 from representations.errors import InputError
 
 LEAST_EPSILON = 0.01
+MOST_PAIRS = 10**9  # a plan and what it is made from are dense: some 20 bytes a pair
 ITERATIONS, PRECISION = 100, 1e-5
 
 
 def matching_plan(cell_ne: np.ndarray, marker_me: np.ndarray, epsilon: float) -> np.ndarray:
     """Shares ``(n, m)`` float32 of the profiles in each cell: rows sum to 1, columns to n / m.
+
+    Columns do so as nearly as 100 iterations bring them. Memory is some 20 bytes a pair of a cell
+    and a profile: 4 GB for 14,000 of each.
 
     Parameters
     ----------
@@ -35,13 +41,20 @@ def matching_plan(cell_ne: np.ndarray, marker_me: np.ndarray, epsilon: float) ->
     Raises
     ------
     InputError
-        No cells or profiles, or an ``epsilon`` below 0.01, where float32 underflows.
+        No cells or profiles, more than 10^9 pairs of them, or an ``epsilon`` below 0.01, where
+        float32 underflows.
     """
     if epsilon < LEAST_EPSILON:
         raise InputError(f"epsilon={epsilon}: give {LEAST_EPSILON} or more")
     n, m = len(cell_ne), len(marker_me)
     if n == 0 or m == 0:
         raise InputError(f"{n} cells and {m} profiles: a matching needs both")
+    if n * m > MOST_PAIRS:
+        most = math.isqrt(MOST_PAIRS)
+        raise InputError(
+            f"{n} cells and {m} profiles: a plan of them needs some {20 * n * m / 1e9:.0f} GB; "
+            f"match at most {most} of each at a time, of each donor or batch by itself for example"
+        )
     unit_ne, unit_me = (unit_rows(x).astype(np.float32) for x in (cell_ne, marker_me))
     cost_nm = 1.0 - unit_ne @ unit_me.T
     cost_nm -= cost_nm.min(axis=1, keepdims=True)  # of a cell's own: the plan stays, no underflow

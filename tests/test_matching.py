@@ -216,3 +216,9 @@ def test_known_pairs_are_learnt_beside_the_query():
     ).embed_cells(features_nd)
     assert not np.allclose(alone, beside)
     np.testing.assert_array_equal(alone, unweighted)
+
+
+def test_more_pairs_than_memory_holds_are_refused_before_they_are_made():
+    many = np.zeros((40_000, 1), np.float32)
+    with pytest.raises(InputError, match=r"40000 cells and 40000 profiles: .* 32 GB; .* 31622 of"):
+        matching_plan(many, many, 0.05)
