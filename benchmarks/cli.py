@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 import tyro
 from tyro.conf import FlagCreatePairsOff, Positional, arg
 
-from benchmarks import datasets, joint_figure, joint_umap, readme, records, tables
+from benchmarks import datasets, joint_figure, joint_umap, readme, records, tables, whole_runs
 from benchmarks.annotation_outputs import annotation
 from benchmarks.datasets import commands
 from benchmarks.errors import FOLDER, write_errors
@@ -104,6 +104,10 @@ def run(
         grid.name, rows, range(count), root=root, logs=logs, again=again,
         launcher=chosen(), processes=processes,
     )  # fmt: skip
+    if not any(asked.values()):
+        whole_runs.keep(
+            report, root, suite=grid.name, profile=profile, seeds=count, processes=processes
+        )
     try:
         if records.load_all(grid.name, root):
             show_suite(grid.name, root)

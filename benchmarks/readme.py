@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from benchmarks import annotation_table, card, goals, headline, records
+from benchmarks import annotation_table, card, goals, headline, records, whole_runs
 from benchmarks.annotation_goal import goal
 from benchmarks.tidy import tidy
 from representations.io import atomic_write
@@ -27,6 +27,7 @@ BLOCKS: Mapping[str, Callable[[Path], str]] = {
     annotation_table.SUITE: _annotation,
     "losses": card.losses,
     "compute": card.compute,
+    "whole": whole_runs.block,
 }
 
 
