@@ -20,7 +20,7 @@ from benchmarks.timing import facts
 from representations.errors import InputError
 from representations.io import atomic_write
 
-FOLDER = "whole"  # beside the folders of suites
+FOLDER = "whole"  # beside that of records: these are of no suite's kind
 
 
 class WholeRun(BaseModel):
@@ -48,7 +48,7 @@ def keep(
     report: Report, root: Path, *, suite: str, profile: Literal["quick", "full"], seeds: int,
     processes: int,
 ) -> Path | None:  # fmt: skip
-    """Write the record of a call that ran all it was asked; None where it did not."""
+    """Write, beside the records at ``root``, that of a call that ran all it was asked; else None."""
     if report.kept or report.failed or not report.ran:
         return None
     told = WholeRun(
@@ -57,7 +57,7 @@ def keep(
         cores=joblib.cpu_count(), cpu=facts()["cpu"], git_commit=git_commit(),
         created=datetime.now(UTC),
     )  # fmt: skip
-    path = root / FOLDER / f"{suite}_{profile}_{seeds}.json"
+    path = root.parent / FOLDER / f"{suite}_{profile}_{seeds}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     atomic_write(path, told.model_dump_json(indent=1) + "\n")
     return path
@@ -66,7 +66,7 @@ def keep(
 def load_all(root: Path) -> list[WholeRun]:
     """Every record of a whole run, by suite, profile and seeds; ``InputError`` for a broken one."""
     found = []
-    for path in sorted((root / FOLDER).glob("*.json")):
+    for path in sorted((root.parent / FOLDER).glob("[!.]*.json")):
         try:
             found.append(WholeRun.model_validate_json(path.read_bytes()))
         except ValidationError as error:

@@ -16,15 +16,20 @@ def failed():
     return Done(row=suites.get("k562").rows[0], seed=0, error="it broke")
 
 
-def test_what_is_kept_is_read_again_and_stands_in_the_table(tmp_path):
+@pytest.fixture
+def root(tmp_path):
+    return tmp_path / "records"
+
+
+def test_what_is_kept_is_read_again_and_stands_in_the_table(root):
     left = Skipped(train="a", test="b", reason="b: no network")
     report = Report(ran=7, kept=0, skipped=(left, left), failed=(), seconds=90.0)
-    path = whole_runs.keep(report, tmp_path, **HOW)
-    (one,) = whole_runs.load_all(tmp_path)
+    path = whole_runs.keep(report, root, **HOW)
+    (one,) = whole_runs.load_all(root)
     assert path.name == "k562_quick_2.json"
     assert (one.suite, one.seeds, one.rows, one.seconds) == ("k562", 2, 7, 90.0)
     assert one.skipped == ("b: no network",)
-    assert "| k562 | quick | 2 | 7 | 2 | 1.5 |" in whole_runs.block(tmp_path)
+    assert "| k562 | quick | 2 | 7 | 2 | 1.5 |" in whole_runs.block(root)
 
 
 @pytest.mark.parametrize(
@@ -36,10 +41,10 @@ def test_what_is_kept_is_read_again_and_stands_in_the_table(tmp_path):
     ],
     ids=["resumed", "a row lost", "nothing run"],
 )
-def test_a_part_tells_nothing_of_the_whole(tmp_path, part):
-    assert whole_runs.keep(part, tmp_path, **HOW) is None
-    assert whole_runs.block(tmp_path) == ""
-    assert not list(tmp_path.iterdir())
+def test_a_part_tells_nothing_of_the_whole(root, part):
+    assert whole_runs.keep(part, root, **HOW) is None
+    assert whole_runs.block(root) == ""
+    assert not list(root.parent.iterdir())
 
 
 @pytest.mark.parametrize(("more", "kept"), [((), 1), (("--model", "chance"), 0)])
@@ -49,8 +54,8 @@ def test_rows_picked_by_name_are_no_whole(tmp_path, monkeypatch, more, kept):
     assert len(whole_runs.load_all(tmp_path / "records")) == kept
 
 
-def test_a_broken_record_is_named_with_its_remedy(tmp_path):
-    (tmp_path / whole_runs.FOLDER).mkdir()
-    (tmp_path / whole_runs.FOLDER / "k562_quick_2.json").write_text('{"suite": "k562"}')
+def test_a_broken_record_is_named_with_its_remedy(root):
+    (root.parent / whole_runs.FOLDER).mkdir()
+    (root.parent / whole_runs.FOLDER / "k562_quick_2.json").write_text('{"suite": "k562"}')
     with pytest.raises(InputError, match=r"k562_quick_2\.json: .*delete it and run"):
-        whole_runs.block(tmp_path)
+        whole_runs.block(root)
