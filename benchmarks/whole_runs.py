@@ -48,7 +48,7 @@ def keep(
     report: Report, root: Path, *, suite: str, profile: Literal["quick", "full"], seeds: int,
     processes: int,
 ) -> Path | None:  # fmt: skip
-    """Write, beside the records at ``root``, that of a call that ran all it was asked; else None."""
+    """Write, beside the records at ``root``, that of a call that ran all it was asked, or none."""
     if report.kept or report.failed or not report.ran:
         return None
     told = WholeRun(
