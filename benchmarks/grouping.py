@@ -46,6 +46,11 @@ def is_ceiling(variant: str, lead: Lead | None) -> bool:
     return all(fields.get(name) == value for name, value in lead.ceiling.items())
 
 
+def any_answer_is_right(figures: Iterable[tuple[float, float | None]]) -> bool:
+    """Whether a figure tells nothing: its value is 1 in each ``(value, chance)``, as chance is."""
+    return all(value == chance == 1 for value, chance in figures)
+
+
 def grouped(records: Iterable[Record]) -> dict[Key, list[Record]]:
     """Rows with their records by seed.
 

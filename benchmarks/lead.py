@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 import pandas as pd
 
 from benchmarks import stats
-from benchmarks.grouping import Key, Runs, grouped, is_ceiling
+from benchmarks.grouping import Key, Runs, any_answer_is_right, grouped, is_ceiling
 from benchmarks.markdown import gap_words, p_value, table_row, variant_words
 from benchmarks.records import Record
 from benchmarks.suites import Lead
@@ -37,8 +37,10 @@ def to_ceiling(records: Iterable[Record], lead: Lead) -> pd.DataFrame:
 def _against(records: Iterable[Record], lead: Lead, wanted: Callable[[Key], bool]) -> pd.DataFrame:
     runs, rows = grouped(records), []
     for key in leads(runs, lead):
-        for other in (one for one in sorted(runs) if one.section == key.section and wanted(one)):
-            for metric in lead.metrics:
+        here = [one for one in sorted(runs) if one.section == key.section]
+        metrics = [name for name in lead.metrics if not _vacuous(name, here, runs)]
+        for other in filter(wanted, here):
+            for metric in metrics:
                 gap = gap_between(key, other, runs, metric)
                 named = (other.model, other.representation, other.variant)
                 rows += [] if gap is None else [{**gap, **dict(zip(OTHER, named, strict=True))}]
@@ -46,6 +48,11 @@ def _against(records: Iterable[Record], lead: Lead, wanted: Callable[[Key], bool
     for _, family in table.groupby([*Key._fields[:4], "metric"]):
         table.loc[family.index, "p_holm"] = stats.holm(family["p_normal"].tolist())
     return table
+
+
+def _vacuous(metric: str, section: Iterable[Key], runs: Runs) -> bool:
+    found = [r.metrics[metric] for key in section for r in runs[key] if metric in r.metrics]
+    return any_answer_is_right((one.value, one.chance) for one in found)
 
 
 def leads(runs: Runs, lead: Lead) -> Iterator[Key]:

@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from benchmarks import metrics
+from benchmarks.grouping import any_answer_is_right
 from benchmarks.haematopoiesis import LINEAGES
 from benchmarks.order import in_order
 from benchmarks.programmes import CLASSES
@@ -107,7 +108,7 @@ def _leading(suite: str) -> tuple[str, ...]:
 
 
 def _main(section: pd.DataFrame, suite: str) -> Iterator[str]:
-    found = set(section["metric"])
+    found = {str(name) for name, rows in section.groupby("metric") if not _vacuous(rows)}
     shown = [name for name in HEADLINES if name in found] or sorted(found)
     lead = next((name for name in _leading(suite) if name in found), shown[0])
     units = (f"Δ {lead}", "p", "n", "pool", "seeds")
@@ -129,6 +130,10 @@ def _main(section: pd.DataFrame, suite: str) -> Iterator[str]:
     chance = section.groupby("metric")["chance"].mean()
     if chance[shown].notna().any():
         yield table_row("*chance*", "", "", *(number(chance[name]) for name in shown), *[""] * 5)
+
+
+def _vacuous(rows: pd.DataFrame) -> bool:
+    return any_answer_is_right(zip(rows["value"], rows["chance"], strict=True))
 
 
 def _gaps(found: pd.DataFrame) -> Iterator[str]:

@@ -15,7 +15,10 @@ from benchmarks.records import MetricValue, Record
 from benchmarks.suites import Lead
 from benchmarks.tidy import tidy
 
-LEAD = Lead(model="ours", representation="X_pca", variant={"adaptation": "matched"})
+LEAD = Lead(
+    model="ours", representation="X_pca", variant={"adaptation": "matched"},
+    metrics=("pair_accuracy", "recall@10"),
+)  # fmt: skip
 
 
 def record(model: str, value: float, seed: int, variant=None, representation="X_pca") -> Record:

@@ -56,6 +56,7 @@ class Lead:
 
     ``elsewhere`` are variants that stand for it, in this order, in sections without a row of
     ``variant``. Rows of ``ceiling`` know what no other may: they are compared with it apart.
+    ``metrics`` are those of them that a section has; the first orders its table.
     """
 
     model: str
@@ -63,7 +64,9 @@ class Lead:
     variant: Mapping[str, str | int]
     elsewhere: tuple[Mapping[str, str | int], ...] = ()
     ceiling: Mapping[str, str | int] | None = None
-    metrics: tuple[str, ...] = ("pair_accuracy", "recall@10")
+    metrics: tuple[str, ...] = (
+        "pair_accuracy", "recall@10", "type_match@1[coarse]", "sibling_macro_f1",
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
