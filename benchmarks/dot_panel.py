@@ -11,14 +11,17 @@ import pandas as pd
 import seaborn as sns
 from matplotlib import patheffects
 from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
 from matplotlib.text import Annotation
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from benchmarks.grouping import REFERENCES
-from benchmarks.suites import SOURCE_KEY
+from benchmarks import lead, others
+from benchmarks.grouping import REFERENCES, Key
+from benchmarks.suites import SOURCE_KEY, lead_of
 
 INK, FAINT, RULE, CHANCE, BASELINE = "#22262b", "#7b828c", "#e7e9ec", "#b3402a", "#6b727b"
 PALETTE = sns.color_palette("colorblind")
+PACKAGE = PALETTE[4]
 COLOURS = {
     "OptimizedCLIPModule": PALETTE[0],
     "DiffMapProteinCLIP": PALETTE[2],
@@ -31,6 +34,7 @@ WORDS = {
     "adaptation=matched": "adapted", "adaptation=annealed": "annealed",
     "panel_genes=kept": "genes kept", "budget=tuned": "tuned",
     "answer=plan": "by a plan", "panel=own": "that panel alone", "asked=unknown": "never met",
+    "query_statistics=train": "training scales",
 }  # fmt: skip
 NAMELESS = ("none", "X_scanvi", SOURCE_KEY)
 # a share close to one is told apart by its odds; these ticks keep it readable
@@ -54,22 +58,16 @@ class Shares(FixedLocator):
 
 
 def dot_panel(
-    section: pd.DataFrame,
-    *,
-    ax: Axes,
-    slots: int | None = None,
-    order: Sequence[str] | None = None,
+    section: pd.DataFrame, *, ax: Axes, slots: int | None = None, plain: str = ""
 ) -> Axes:
-    """One panel: a row a run, a line marks chance, a band the better row of the reference.
+    """One panel: a row a run, the best at the top; a line marks chance, a band the best reference.
 
     ``slots`` is the number of rows to leave room for, so that panels side by side keep one spacing;
-    ``order`` are labels from the lowest row up, by default in the order of their values.
+    ``plain`` are features that need no name. The lead of the suite is in bold. A row of fewer seeds
+    than the others says so, and its interval may leave the panel.
     """
     by = ["value", "model", "representation", "variant"]
     rows = section.sort_values(by, kind="stable").reset_index(drop=True)
-    if order is not None:
-        place = rows.apply(label_of, axis=1).map(order.index)
-        rows = rows.loc[place.sort_values(kind="stable").index].reset_index(drop=True)
     reference = rows[rows["model"].isin(REFERENCES)]
     if len(reference):
         best, colour = reference.loc[reference["value"].idxmax()], COLOURS["ridge"]
@@ -79,15 +77,21 @@ def dot_panel(
     if rows["ceiling"].notna().any():
         ax.axvline(rows["ceiling"].mean(), color=INK, lw=1.1, ls=CEILING, zorder=1)
     for y, (_, row) in enumerate(rows.iterrows()):
-        colour = COLOURS.get(row["model"], BASELINE)
+        colour = colour_of(row["model"])
         value, low, high = np.clip([row["value"], row["low"], row["high"]], 0.002, 0.998)
-        ax.plot([low, high], [y, y], color=colour, lw=2.4, solid_capstyle="round", zorder=2)
+        few = row["seeds"] < rows["seeds"].max()
+        bar: dict[str, Any] = {"colors": [colour], "lw": 2.4, "capstyle": "round", "zorder": 2}
+        ax.add_collection(LineCollection([[(low, y), (high, y)]], **bar), autolim=not few)
         hollow = {"mfc": "white", "mec": colour, "mew": 1.6}
         face = hollow if _is_control(row) else {"mec": "white", "mew": 0.9}
         ax.plot(value, y, "o", color=colour, ms=6.5, zorder=3, **face)
-        text = note(ax, f"{row['value']:.3f}", (high, y), (7, 0), color=INK, va="center")
+        end = value if few else high
+        text = note(ax, f"{row['value']:.3f}", (end, y), (7, 5 * few), color=INK, va="center")
         text.set_path_effects([patheffects.withStroke(linewidth=2.5, foreground="white")])
-    ax.set_yticks(range(len(rows)), [label_of(row) for _, row in rows.iterrows()], color=INK)
+    labels = [label_of(row, plain) + _fewer(row, rows) for _, row in rows.iterrows()]
+    ax.set_yticks(range(len(rows)), labels, color=INK)
+    for place in _lead_places(rows):
+        ax.get_yticklabels()[place].set_fontweight("bold")
     ax.set_ylim(len(rows) - (slots or len(rows)) - 0.7, len(rows) - 0.3)
     ax.set_xscale("logit")
     ax.xaxis.set_major_locator(Shares())
@@ -106,13 +110,30 @@ def _is_control(row: pd.Series) -> bool:
     return bool(json.loads(row["variant"]) == CONTROL)
 
 
-def label_of(row: pd.Series) -> str:
-    """Model, features and variant of a run."""
+def _lead_places(rows: pd.DataFrame) -> list[int]:
+    keys = [Key(*row) for row in rows[list(Key._fields)].itertuples(index=False)]
+    asked = lead_of(keys[0].suite)
+    found = [] if asked is None else list(lead.leads(dict.fromkeys(keys, ()), asked))
+    return [place for place, key in enumerate(keys) if key in found]
+
+
+def _fewer(row: pd.Series, rows: pd.DataFrame) -> str:
+    return f" · {row['seeds']} seeds" * bool(row["seeds"] < rows["seeds"].max())
+
+
+def colour_of(model: str) -> Any:
+    """Our models and ridge by name, packages of others alike, what is left in grey."""
+    return COLOURS.get(model, PACKAGE if model in others.names() else BASELINE)
+
+
+def label_of(row: pd.Series, plain: str = "") -> str:
+    """Model, features but for plain ones, and variant of a run."""
     fields = (f"{k}={v}" for k, v in sorted(json.loads(row["variant"]).items()))
     variant = ", ".join(WORDS.get(field, field) for field in fields)
-    features = "" if row["representation"] in NAMELESS else str(row["representation"])
-    words = [row["model"], features, "own basis (control)" if _is_control(row) else variant]
-    return "  ·  ".join(word for word in words if word)
+    nameless = row["representation"] in (*NAMELESS, plain)
+    features = "" if nameless else str(row["representation"])
+    words = [row["model"], features, "own basis, control" if _is_control(row) else variant]
+    return " · ".join(word for word in words if word)
 
 
 def note(

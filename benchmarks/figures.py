@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
-from matplotlib.figure import Figure
 
 from benchmarks import (
     ablation_figure,
@@ -17,24 +16,32 @@ from benchmarks import (
     headline,
     joint_figure,
     joint_umap,
+    others,
     plots,
+    quality_figure,
     records,
 )
 from benchmarks.grouping import is_ceiling
 from benchmarks.suites import lead_of
 from benchmarks.tidy import tidy
-from representations.page import page
 
 NOTE = (
     "Trained on TEA-seq, the genes of the markers removed from the cell side. Across data sets the "
     "query is scaled by its own unlabelled cells. Bars: 95 %."
 )
+PLAIN = f"{NOTE} Features are X_pca where none are named; in bold the row that the suite is about."
+
+
+# Variants of packages of others: as they are, and with genes that some of them cannot do without.
+PEERS = ("{}", headline.KEPT)
 
 
 class Talk(NamedTuple):
     """A figure that a person would put in a talk: a metric of the rows that a block shows.
 
     ``kept``: rows with the panel's genes are shown too; those who learn labels have no others.
+    Packages of others are shown with them anyway where they cannot do without. ``plain`` are
+    features that labels need not name.
     """
 
     suite: str
@@ -44,11 +51,18 @@ class Talk(NamedTuple):
     look: headline.Look = headline.CELLS
     pool: str = "pools of {:,}"
     kept: bool = False
+    plain: str = ""
 
 
 FIGURES = (
-    Talk("cross_dataset", "pair_accuracy", "A cell's own marker profile against a random other"),
-    Talk("cross_dataset", "recall@10", "A cell's own marker profile among the first ten"),
+    Talk(
+        "cross_dataset", "pair_accuracy", "A cell's own marker profile against a random other",
+        PLAIN, plain="X_pca",
+    ),
+    Talk(
+        "cross_dataset", "recall@10", "A cell's own marker profile among the first ten",
+        PLAIN, plain="X_pca",
+    ),
     Talk("representations", "pair_accuracy", "What each representation is worth to the same model"),
     Talk("representations", "sibling_macro_f1", "Related types told apart, by representation"),
     Talk(
@@ -64,12 +78,14 @@ FIGURES = (
         headline.TYPES,
         "{:,} types",
         kept=True,
+        plain="X_pca",
     ),
     Talk(
         "one_model", "pair_accuracy", "One model of both views, asked by whatever a set measures",
         "Trained on TEA-seq or on all immune sets but the one that is asked of; the genes of the "
         "markers are on no cell side. Bars: 95 %.",
         headline.PANELS,
+        plain="X_pca",
     ),
 )  # fmt: skip
 
@@ -82,17 +98,15 @@ def write_figures(root: Path, folder: Path) -> list[Path]:
         if not found:
             continue
         table = tidy(found)
-        few = shown_in(talk)
-        shown = table[table["variant"].isin(few) & (table["seeds"] == table["seeds"].max())]
         path = folder / f"{talk.suite}_{talk.metric.replace('@', '_at_')}.png"
         drawn = plots.talk_figure(
-            shown, metric=talk.metric, title=talk.title, note=talk.note, unit=talk.look.unit,
-            pool=talk.pool,
+            rows_of(talk, table), metric=talk.metric, title=talk.title, note=talk.note,
+            unit=talk.look.unit, pool=talk.pool, plain=talk.plain,
         )  # fmt: skip
         written.append(plots.save_png(drawn, path))
     judged = records.load_all("quality", root)
     if judged:
-        picture = quality_page(tidy(judged))
+        picture = quality_figure.draw(tidy(judged))
         written.append(plots.save_png(picture, folder / "representations_quality.png"))
     ablated = records.load_all("ablation", root)
     if ablated:
@@ -120,10 +134,16 @@ def write_figures(root: Path, folder: Path) -> list[Path]:
     return written
 
 
+def rows_of(talk: Talk, table: pd.DataFrame) -> pd.DataFrame:
+    """Rows that a talk shows: of its variants with all seeds, and every package of others."""
+    whole = table["variant"].isin(shown_in(talk)) & (table["seeds"] == table["seeds"].max())
+    return table[whole | (table["model"].isin(others.names()) & table["variant"].isin(PEERS))]
+
+
 def shown_in(talk: Talk) -> list[str]:
     """Variants of a talk: one line a method, all of them judged by the same rules.
 
-    A ceiling is a line of its own; other variants, and what has fewer seeds, stay in the table.
+    A ceiling is a line of its own; other variants stay in the table.
     """
     asked = lead_of(talk.suite)
     return [
@@ -131,25 +151,3 @@ def shown_in(talk: Talk) -> list[str]:
         for name in talk.look.shown
         if (talk.kept or "panel_genes" not in json.loads(name)) and not is_ceiling(name, asked)
     ]
-
-
-def quality_page(table: pd.DataFrame) -> Figure:
-    """What representations keep and lose, all data sets in the same panels."""
-    table = table.assign(set=table["train"].str.partition("@")[0])
-    sets = list(dict.fromkeys(table.sort_values("train", ascending=False, kind="stable")["set"]))
-    cells = {name: int(table.loc[table["set"] == name, "n"].max()) for name in sets}
-    words = [f"{name}: {cells[name]:,} test cells, {_seeds(table, name)}" for name in sets]
-    table = pd.concat([table[table["set"] == name] for name in sets])
-    return page(
-        table, title="What each representation keeps and loses",
-        note=f"Fitted on training cells without the panel's genes, judged on test cells. "
-        f"{'; '.join(words)}. Best at the top by the first panel.",
-    )  # fmt: skip
-
-
-def _seeds(table: pd.DataFrame, name: str) -> str:
-    """How many seeds, and which representations have fewer."""
-    seeds = table[table["set"] == name].groupby("representation", sort=True)["seeds"].max()
-    most = int(seeds.max())
-    fewer = [f"{key.removeprefix('X_')} {n}" for key, n in seeds.items() if n < most]
-    return f"{most} seeds" + (f" ({', '.join(fewer)})" if fewer else "")

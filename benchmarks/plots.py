@@ -15,7 +15,17 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from benchmarks.dot_panel import BASELINE, CEILING, CHANCE, COLOURS, FAINT, INK, dot_panel, label_of
+from benchmarks.dot_panel import (
+    BASELINE,
+    CEILING,
+    CHANCE,
+    COLOURS,
+    FAINT,
+    INK,
+    PACKAGE,
+    colour_of,
+    dot_panel,
+)
 from benchmarks.dot_panel import note as note_at
 from benchmarks.joined import JOINT
 from representations.io import atomic_path
@@ -33,10 +43,12 @@ def talk_figure(
     note: str = "",
     unit: str = "cells",
     pool: str = "pools of {:,}",
+    plain: str = "",
 ) -> Figure:
     """Dot plot with 95 % intervals from a tidy table, a panel for each task and dataset pair.
 
-    Rows have one order in all panels; panels share an axis where chance is the same.
+    Each panel has its own order, the best at the top; those within a data set come last. Panels
+    share an axis where chance is the same.
 
     Parameters
     ----------
@@ -48,6 +60,8 @@ def talk_figure(
         Head of the figure: what it says, and under which conditions.
     unit, pool
         What a query is called, and what it is searched in.
+    plain
+        Features that labels need not name.
 
     Raises
     ------
@@ -59,6 +73,7 @@ def talk_figure(
         raise ValueError(f"no row has the metric {metric!r}: nothing to draw")
     groups = rows.groupby(["task", "train", "test"], sort=True)
     sections = [(f"{task}", f"{a}", f"{b}", rows) for (task, a, b), rows in groups]
+    sections.sort(key=lambda section: section[1] == section[2])
     columns = 1 if len(sections) <= 3 else 2
     counts = [len(section) for _, _, _, section in sections]
     heights = [max(counts[i : i + columns]) for i in range(0, len(counts), columns)]
@@ -73,16 +88,12 @@ def talk_figure(
             len(heights), columns, squeeze=False, height_ratios=heights,
             sharex=rows["chance"].round(2).nunique() <= 1,
         )  # fmt: skip
-        ranked = rows.assign(label=rows.apply(label_of, axis=1)).groupby("label")["value"].mean()
-        order = ranked.sort_values(kind="stable").index.tolist()
         for ax in grid.flat[len(sections) :]:
             ax.set_visible(False)
         for place, (task, train, test, section) in enumerate(sections):
             slots = heights[place // columns]
-            ax = dot_panel(section, ax=grid.flat[place], slots=slots, order=order)
+            ax = dot_panel(section, ax=grid.flat[place], slots=slots, plain=plain)
             ax.set_xlabel(f"{metric.replace('_', ' ')} (spaced by log odds)", color=INK)
-            if place % columns and len(section) == len(order):
-                ax.tick_params(axis="y", labelleft=False)  # the names stand at the left already
             _head(ax, task, train.partition("@")[0], test.partition("@")[0], section, unit, pool)
         keys = {"ncols": 3 * columns, "fontsize": 9, "columnspacing": 1.4, "handlelength": 1.6}
         figure.legend(handles=_legend(rows), loc="outside lower center", frameon=False, **keys)
@@ -129,7 +140,13 @@ def _head(
 def _legend(rows: pd.DataFrame) -> Sequence[Line2D | Patch]:
     models = [model for model in COLOURS if (rows["model"] == model).any()]
     handles = [Line2D([], [], marker="o", ls="", color=COLOURS[m], label=m) for m in models]
-    handles += [Line2D([], [], marker="o", ls="", color=BASELINE, label="others")]
+    left = {colour_of(model) for model in set(rows["model"]) - set(COLOURS)}
+    rest = ((PACKAGE, "packages of others"), (BASELINE, "baselines"))
+    handles += [
+        Line2D([], [], marker="o", ls="", color=colour, label=label)
+        for colour, label in rest
+        if colour in left
+    ]
     band = Patch(color=COLOURS["ridge"], alpha=0.22, lw=0, label="the better ridge (95 %)")
     line = Line2D([], [], color=CHANCE, lw=1.3, ls=(0, (4, 3)), label="chance")
     if rows["ceiling"].isna().all():

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
-from benchmarks import figures, headline, lead
+from benchmarks import figures, headline, lead, plots
 from benchmarks.markdown import markdown
 from benchmarks.records import MetricValue, Record
 from benchmarks.suites import Lead
@@ -117,6 +117,77 @@ def test_a_ceiling_comes_last_whatever_it_reaches(with_ceiling):
         lines = [line for line in text.splitlines() if line.startswith("| DiffMap")]
         assert "told" in lines[-1]
         assert not any("told" in line for line in lines[:-1])
+
+
+def test_the_headline_is_in_the_order_of_its_fullest_column_and_who_is_shown_more_is_below():
+    kept, ours = {"panel_genes": "kept"}, "DiffMapProteinCLIP"
+    rows = [
+        ("ridge", 0.8, {}, "b"), (ours, 0.7, {}, "b"), ("chance", 0.5, {}, "b"),
+        (ours, 0.99, kept, "b"), ("maxfuse", 0.6, kept, "b"),
+        (ours, 0.97, {"adaptation": "told", "answer": "plan"}, "b"),
+        ("ridge", 0.95, {}, "c"), (ours, 0.98, {}, "c"), ("knn", 0.9, {}, "c"),
+    ]  # fmt: skip
+    found = [
+        crossed(model, value, seed, variant).model_copy(update={"test": f"{test}@1"})
+        for model, value, variant, test in rows
+        for seed in range(2)
+    ]
+    told = headline.headline(tidy(found)).splitlines()[2:-2]
+    names = [line.strip("|").split("|")[0].strip() for line in told]
+    assert names == [
+        "ridge, X_pca", f"{ours}, X_pca", "knn, X_pca", "chance, X_pca",
+        f"*{headline.KNOW_MORE}*", f"{ours}, X_pca, panel genes kept",
+        "maxfuse, X_pca, panel genes kept",
+        f"{ours}, X_pca, told the pairs of half of the query (ceiling), answers by a plan",
+    ]  # fmt: skip
+
+
+def panel_of(picture, title: str) -> list[str]:
+    """Labels of a panel from the top."""
+    ax = next(ax for ax in picture.axes if ax.get_title(loc="left") == title)
+    return [label.get_text() for label in ax.get_yticklabels()][::-1]
+
+
+def test_each_panel_is_in_the_order_of_its_own_values_and_the_lead_is_in_bold():
+    """A row that is in one easy panel alone stood above the best of another."""
+    ours, lead_variant = "DiffMapProteinCLIP", {"adaptation": "annealed", "answer": "plan"}
+    rows = [
+        (ours, 0.9, lead_variant, "b"), ("ridge", 0.8, {}, "b"), ("cca", 0.7, {}, "b"),
+        (ours, 0.6, lead_variant, "c"), ("ridge", 0.7, {}, "c"), ("cca", 0.95, {}, "c"),
+        ("matchclot", 0.85, {}, "b"),
+    ]  # fmt: skip
+    found = [
+        crossed(model, value, seed, variant).model_copy(update={"test": f"{test}@1"})
+        for model, value, variant, test in rows
+        for seed in range(3)
+    ]
+    picture = plots.talk_figure(tidy(found), plain="X_pca")
+    named = f"{ours} · annealed, by a plan"
+    assert panel_of(picture, "a → b") == [named, "matchclot", "ridge", "cca"]
+    assert panel_of(picture, "a → c") == ["cca", "ridge", named]
+    bold = {
+        label.get_text()
+        for ax in picture.axes
+        for label in ax.get_yticklabels()
+        if label.get_fontweight() == "bold"
+    }
+    assert bold == {named}
+
+
+def test_a_package_that_needs_the_panel_is_shown_and_few_seeds_stretch_no_axis():
+    kept = {"panel_genes": "kept"}
+    rows = [("ridge", 0.8, {}), ("cca", 0.7, {}), ("ridge", 0.85, kept), ("maxfuse", 0.75, kept)]
+    found = [crossed(m, x, seed, v) for m, x, v in rows for seed in range(3)]
+    apart = [crossed("scglue", x, seed, kept) for seed, x in enumerate((0.2, 0.9))]
+    talk = next(talk for talk in figures.FIGURES if talk.suite == "cross_dataset")
+    shown = figures.rows_of(talk, tidy([*found, *apart]))
+    picture = plots.talk_figure(shown, plain="X_pca")
+    assert panel_of(picture, "a → b") == [
+        "ridge", "maxfuse · genes kept", "cca", "scglue · genes kept · 2 seeds"
+    ]  # fmt: skip
+    low, high = shown[shown["model"] == "scglue"].iloc[0][["low", "high"]]
+    assert low < picture.axes[0].get_xlim()[0]
+    assert picture.axes[0].get_xlim()[1] < high
 
 
 def test_a_talk_shows_what_is_judged_by_the_same_rules():

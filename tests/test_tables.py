@@ -272,8 +272,8 @@ def test_the_talk_figure_shows_every_run_and_is_stable(tmp_path):
     assert set(panels) == {"teaseq → kang", "teaseq → pbmc"}
     labels = [text.get_text() for text in panels["teaseq → pbmc"].get_yticklabels()]
     assert len(labels) == 6
-    assert labels[0] == "chance  ·  X_pca"
-    assert labels[-1] == "OptimizedCLIPModule  ·  X_pca"
+    assert labels[0] == "chance · X_pca"
+    assert labels[-1] == "OptimizedCLIPModule · X_pca"
     a = plots.save_png(figure, tmp_path / "a.png").read_bytes()
     assert a == plots.save_png(plots.talk_figure(table), tmp_path / "b.png").read_bytes()
     assert b"Software" not in a
