@@ -12,7 +12,7 @@ from pathlib import Path
 import pandas as pd
 
 from benchmarks import lead, records
-from benchmarks.markdown import gap_words, p_value, short, table_row, variant_words
+from benchmarks.markdown import data_words, gap_words, p_value, table_row, variant_words
 from benchmarks.suites import suites
 
 LEVEL = 0.05  # of a family's corrected p values
@@ -99,9 +99,3 @@ def _below(found: pd.DataFrame, metrics: Sequence[str]) -> Iterator[str]:
         ceiling = variant_words(str(names[-1]))
         yield table_row(data_words(rows.iloc[0]), ceiling, *shown, rows["seeds"].min())
     yield ""
-
-
-def data_words(row: pd.Series) -> str:
-    """Data sets of a row, and the last word of its task: two tasks may be of the same ones."""
-    last = str(row["task"]).rpartition("_")[2]
-    return f"{short(row['train'])} → {short(row['test'])}, {last}"

@@ -221,3 +221,9 @@ def variant_words(text: str) -> str:
 def short(name: object) -> str:
     """A data set without its revision."""
     return str(name).partition("@")[0]
+
+
+def data_words(row: pd.Series) -> str:
+    """Data sets of a row, and the last word of its task: two tasks may be of the same ones."""
+    last = str(row["task"]).rpartition("_")[2]
+    return f"{short(row['train'])} → {short(row['test'])}, {last}"

@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from benchmarks import annotation_table, card, goals, headline, losses, records, whole_runs
+from benchmarks import (
+    annotation_table,
+    card,
+    gaps,
+    goals,
+    headline,
+    losses,
+    records,
+    whole_runs,
+)
 from benchmarks.annotation_goal import goal
 from benchmarks.tidy import tidy
 from representations.io import atomic_write
@@ -25,6 +34,7 @@ BLOCKS: Mapping[str, Callable[[Path], str]] = {
     "typing": lambda root: headline.block("typing", root, headline.TYPES),
     "one_model": lambda root: headline.block("one_model", root, headline.PANELS),
     annotation_table.SUITE: _annotation,
+    "gaps": lambda root: gaps.block(headline.SUITE, root),
     "losses": losses.block,
     "compute": card.compute,
     "whole": whole_runs.block,

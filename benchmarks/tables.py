@@ -1,6 +1,7 @@
 """Tables from records alone: a tidy CSV and a Markdown page a suite, the same bytes every time.
 
-A suite that asks for differences of its own (``Suite.versus``) has a second CSV of them.
+A suite that asks for differences of its own (``Suite.versus``), or has a lead, has a second CSV of
+them, and one of gaps where it shows those.
 """
 
 from __future__ import annotations
@@ -54,12 +55,16 @@ def _files(suite: str, found: Sequence[Record]) -> dict[str, str]:
     if suite == annotation_table.SUITE:
         asked = annotation_table.differences(found)
     ahead = lead.against_all(found, known.lead) if known and known.lead else pd.DataFrame()
-    if len(ahead):
+    if len(ahead) and known and known.lead:
         files[f"{suite}_versus.csv"] = _csv(ahead)
         sections = ahead.groupby(["task", "train", "test"], sort=True)
         below = {(str(a), str(b), str(c)): list(lead.lines(x)) for (a, b, c), x in sections}
-        for name in known.below if known else ():
-            below = {key: [*some, "", *BELOW[name](table, key)] for key, some in below.items()}
+        for name in known.below:
+            shown = table
+            if name == "gaps":
+                shown = gaps.gaps(found, table, known.lead)
+                files[f"{suite}_gaps.csv"] = _csv(shown)
+            below = {key: [*some, "", *BELOW[name](shown, key)] for key, some in below.items()}
         return {**files, f"{suite}.md": markdown(table, suite, more=below)}
     if asked is not None:
         files[f"{suite}_versus.csv"] = _csv(asked)

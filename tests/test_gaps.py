@@ -2,70 +2,106 @@
 
 from __future__ import annotations
 
-import pandas as pd
 import pytest
 
-from benchmarks.gaps import BASE, HEADS, INDUCTIVE, KEPT, MATCHED, METRIC, PLAN, lines
+from benchmarks import gaps, lead, records
+from benchmarks.markdown import gap_words
+from benchmarks.suites import base, suites
+from benchmarks.tidy import tidy
+from tests.test_lead import record
 
-ACROSS, INSIDE = ("align", "a@1", "b@1"), ("align", "a@1", "a@1")
-
-
-def row(section: tuple[str, str, str], variant: str, value: float, gap: float | None = None):
-    task, train, test = section
-    return {
-        "task": task, "train": train, "test": test, "model": "ridge", "representation": "X_pca",
-        "variant": variant, "metric": METRIC, "value": value, "low": value - 0.03,
-        "high": value + 0.03, "chance": 0.5, "difference": gap,
-        "difference_low": None if gap is None else gap - 0.01,
-        "difference_high": None if gap is None else gap + 0.02,
-    }  # fmt: skip
+LEAD = suites.get("cross_dataset").lead
+ACROSS, INSIDE = ("align_adt", "a@1", "b@1"), ("align_adt", "a@1", "a@1")
+TOLD = {**LEAD.variant, **LEAD.ceiling}
 
 
-def table(*rows) -> pd.DataFrame:
-    return pd.DataFrame(list(rows))
+def told(*rows):
+    """Gaps of rows ``(model, value, variant, section)``."""
+    found = [
+        record(model, value, seed, variant).model_copy(
+            update={"suite": "cross_dataset", "task": task, "train": train, "test": test}
+        )
+        for model, value, variant, (task, train, test) in rows
+        for seed in range(3)
+    ]
+    return gaps.gaps(found, tidy(found), LEAD)
 
 
-def cells(found: pd.DataFrame) -> dict[str, str]:
-    last = [cell.strip() for cell in list(lines(found, ACROSS))[-1].strip("|").split("|")]
-    return dict(zip(("model", "features", *HEADS), last, strict=True))
+def of(found, variant="{}") -> dict[str, float]:
+    rows = found[found["variant"] == variant]
+    return {row["gap"]: pytest.approx(row["difference"]) for _, row in rows.iterrows()}
 
 
-def test_each_gap_has_its_sign_and_interval() -> None:
-    found = table(
-        row(ACROSS, BASE, 0.80), row(INSIDE, BASE, 0.90), row(ACROSS, INDUCTIVE, 0.75, -0.05),
-        row(ACROSS, KEPT, 0.82, 0.02), row(ACROSS, MATCHED, 0.86, 0.06),
-        row(ACROSS, PLAN, 0.81, 0.01),
+def test_each_gap_of_a_base_has_its_sign():
+    found = told(
+        ("ridge", 0.80, {}, ACROSS), ("ridge", 0.90, {}, INSIDE),
+        ("ridge", 0.75, base.INDUCTIVE, ACROSS), ("ridge", 0.82, base.KEPT, ACROSS),
+        ("ridge", 0.86, base.MATCHED, ACROSS), ("ridge", 0.81, base.PLAN, ACROSS),
     )  # fmt: skip
-    told = cells(found)
-    assert told["transductive − inductive"] == "+0.050 [+0.030, +0.060]"
-    assert told["panel kept − removed"] == "+0.020 [+0.010, +0.040]"
-    assert told["adapted − base"] == "+0.060 [+0.050, +0.080]"
-    assert told["plan − cosine"] == "+0.010 [+0.000, +0.030]"
-    # of two means: half widths of 0.03 each
-    assert told["own data set − another"] == "+0.100 [+0.058, +0.142]"
+    assert of(found) == {
+        gaps.SCALES: 0.05, gaps.PANEL: 0.02, gaps.ADAPTED: 0.06, gaps.ANSWER: 0.01, gaps.OWN: 0.10,
+    }  # fmt: skip
+    assert found.set_index("gap")["paired"].to_dict() == {
+        name: name != gaps.OWN for name in of(found)
+    }
+    assert (found["difference_low"] <= found["difference"]).all()
+    assert (found["difference"] <= found["difference_high"]).all()
+
+
+def test_the_lead_is_set_against_a_random_split_of_the_very_query():
+    """The ceiling is told half of the pairs, and asked of the same cells, panel and pools."""
+    found = told(
+        (LEAD.model, 0.90, LEAD.variant, ACROSS), (LEAD.model, 0.95, TOLD, ACROSS),
+        (LEAD.model, 0.80, {}, ACROSS), (LEAD.model, 0.70, base.INDUCTIVE, ACROSS),
+        (LEAD.model, 0.91, base.KEPT_PLAN, ACROSS), (LEAD.model, 0.99, {}, INSIDE),
+    )  # fmt: skip
+    ours = found[found["variant"] != "{}"]
+    assert ours["variant"].nunique() == 1
+    assert of(ours, ours["variant"].iloc[0]) == {
+        gaps.RANDOM: 0.05, gaps.SCALES: 0.20, gaps.PANEL: 0.01, gaps.ADAPTED: 0.10,
+    }  # fmt: skip
+    assert found["variant"].iloc[0] == ours["variant"].iloc[0]  # the lead stands first
 
 
 @pytest.mark.parametrize(
-    ("section", "rows"),
+    "rows",
     [
-        (INSIDE, [row(INSIDE, BASE, 0.9), row(INSIDE, KEPT, 0.9, 0.0)]),
-        (ACROSS, [row(ACROSS, BASE, 0.8)]),
-        (ACROSS, [row(ACROSS, KEPT, 0.8, 0.1)]),
+        [("ridge", 0.9, {}, INSIDE), ("ridge", 0.91, base.KEPT, INSIDE)],
+        [("ridge", 0.8, {}, ACROSS)],
+        [("ridge", 0.8, base.KEPT, ACROSS)],
+        [("chance", 0.5, {}, ACROSS), ("chance", 0.5, {}, INSIDE)],
     ],
 )
-def test_nothing_is_said_without_a_base_and_a_gap(section, rows) -> None:
-    assert list(lines(table(*rows), section)) == []
+def test_nothing_is_said_without_a_base_and_a_gap(rows):
+    found = told(*rows)
+    assert found.empty
+    assert list(gaps.lines(found, ACROSS)) == []
 
 
-def test_a_model_without_a_variant_is_there_too_and_chance_is_not() -> None:
-    found = table(row(ACROSS, BASE, 0.8), row(INSIDE, BASE, 0.9))
-    assert cells(found)["own data set − another"].startswith("+0.100")
-    found["model"] = "chance"
-    assert list(lines(found, ACROSS)) == []
+def test_a_column_is_there_for_whoever_has_it_and_empty_for_others():
+    found = told(
+        ("cca", 0.8, {}, ACROSS), ("cca", 0.9, {}, INSIDE),
+        ("ridge", 0.8, {}, ACROSS), ("ridge", 0.9, base.PLAN, ACROSS),
+    )  # fmt: skip
+    head, _, *lines = [line.split(" | ") for line in gaps.lines(found, ACROSS)][2:]
+    assert [x.strip(" |") for x in head[-2:]] == [gaps.ANSWER, gaps.OWN]
+    cells = {line[1]: [x.strip(" |") for x in line[-2:]] for line in lines}
+    assert cells["cca"][0] == cells["ridge"][1] == ""
+    assert cells["cca"][1].startswith("+0.100")
+    assert cells["ridge"][0].startswith("+0.100")
 
 
-def test_a_row_that_has_no_difference_leaves_its_column_empty() -> None:
-    told = cells(
-        table(row(ACROSS, BASE, 0.8), row(ACROSS, KEPT, 0.9), row(ACROSS, MATCHED, 0.9, 0.1))
-    )
-    assert told["panel kept − removed"] == told["own data set − another"] == ""
+def test_gaps_of_the_lead_are_the_differences_of_the_tables():
+    """Of the committed records: the ceiling and the base, read once and shown on two pages."""
+    found = records.load_all("cross_dataset")
+    ceiling = lead.to_ceiling(found, LEAD)
+    few = [one for one in found if one.model == LEAD.model and one.train != one.test]
+    shown = gaps.gaps(few, tidy(few), LEAD)
+    random = shown[shown["gap"] == gaps.RANDOM]
+    assert len(random) == random["test"].nunique() == 4
+    for _, row in random.iterrows():
+        same = (ceiling["test"] == row["test"]) & (ceiling["metric"] == gaps.METRIC)
+        [left] = [one for _, one in ceiling[same].iterrows()]
+        assert row["difference"] == pytest.approx(-left["difference"])
+        assert row["difference_low"] == pytest.approx(-left["difference_high"], abs=2e-3)
+        assert gap_words(row).startswith("+")
