@@ -21,7 +21,7 @@ from benchmarks.judge import judge
 from benchmarks.lessons import matched
 from benchmarks.plans import Plan, factors_in, resolve
 from benchmarks.records import MetricValue
-from benchmarks.setting import Setting, config_of, setting_of
+from benchmarks.setting import Setting, config_of, is_dealt, setting_of
 from benchmarks.suites import Row
 from benchmarks.task_cells import TaskCells, trained_on
 from benchmarks.tasks import Outcome
@@ -202,6 +202,8 @@ class AlignmentTask:
 
     def _baseline(self, row: Row, setting: Setting) -> baselines.Matcher:
         known, held = self.cells.known_pairs(row.representation, setting)
+        if is_dealt(row):
+            known, held = (pairs.dealt(self.seed) for pairs in (known, held))
         rng = np.random.default_rng(self.seed)
         return baselines.create(row.model).fit(
             known.cell_nd, known.marker_nm, held.cell_nd, held.marker_nm, rng=rng

@@ -140,4 +140,4 @@ def test_canonical_correlations_match_sklearn():
 def test_unknown_names_suggest_the_nearest():
     with pytest.raises(InputError, match="ridge"):
         baselines.create("rigde")
-    assert baselines.names() == ("cca", "chance", "knn", "ridge")
+    assert baselines.names() == ("cca", "chance", "knn", "perturbation_mean", "ridge")

@@ -64,7 +64,7 @@ def planted(monkeypatch):
     """The named data sets with planted content; short trainings."""
     screens = effects()
     monkeypatch.setattr(effect_cells, "_load", {"kang": immune(1), "pbmc3k": immune(2)}.get)
-    for module in ("effect_cells", "tasks.k562_target", "tasks.k562_doubles"):
+    for module in ("effect_cells", *(f"tasks.k562_{x}" for x in ("profile", "target", "doubles"))):
         monkeypatch.setattr(f"benchmarks.{module}.screen", lambda name: screens)
     for name in bases.names():
         small = replace(bases.get(name), epochs=3, batch_size=64)

@@ -22,6 +22,8 @@ TOLD_PLAN: Mapping[str, str | int] = {**TOLD, **PLAN}
 KEPT: Mapping[str, str | int] = {"panel_genes": "kept"}
 KEPT_PLAN: Mapping[str, str | int] = {**ANNEALED_PLAN, **KEPT}
 INDUCTIVE: Mapping[str, str | int] = {"query_statistics": "train"}
+SHUFFLED: Mapping[str, str | int] = {"control": "shuffled_pairs"}
+MATCHED_SHUFFLED: Mapping[str, str | int] = {**MATCHED, **SHUFFLED}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +59,7 @@ class Lead:
     ``elsewhere`` are variants that stand for it, in this order, in sections without a row of
     ``variant``. Rows of ``ceiling`` know what no other may: they are compared with it apart.
     ``metrics`` are those of them that a section has; the first orders its table.
+    Models that are ``positive`` are told what no other is, and show that a question has an answer.
     """
 
     model: str
@@ -67,6 +70,7 @@ class Lead:
     metrics: tuple[str, ...] = (
         "pair_accuracy", "recall@10", "type_match@1[coarse]", "sibling_macro_f1",
     )  # fmt: skip
+    positive: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,6 +16,8 @@ from benchmarks.effect_cells import EffectCells, Marker, screen
 from benchmarks.setting import Setting
 from benchmarks.tasks import tasks
 from benchmarks.tasks.k562_profile import K562Profile
+from clip_align.adapt import Sides
+from clip_align.pairs import PairedCells
 from representations.keys import Obs
 
 UP = 3.0
@@ -55,3 +57,7 @@ class K562Target(K562Profile):
     """Effects on genes that are no target against the identity of the activated gene."""
 
     Cells = TargetCells
+
+    def _by_relatives(self, test: PairedCells) -> Sides:
+        """Effects, and those of the pairs that have the gene: an identity has no relative."""
+        return test.cell_nd, self._said(test, self.effects.genes.cell)

@@ -22,7 +22,15 @@ from benchmarks.metrics.gates import RankedCells
 from benchmarks.plans import resolve
 from benchmarks.records import metric_value
 from benchmarks.resample import N_REPLICATES, bootstrap_weights
-from benchmarks.setting import LATER, refuse_unread, setting_of, settings_of, trained_as
+from benchmarks.setting import (
+    DEALT,
+    LATER,
+    is_dealt,
+    refuse_unread,
+    setting_of,
+    settings_of,
+    trained_as,
+)
 from benchmarks.suites import Row
 from benchmarks.task_cells import TaskCells
 from benchmarks.tasks import Outcome, tasks
@@ -53,7 +61,7 @@ class QueryGates:
     @classmethod
     def config(cls, row: Row) -> dict[str, Any]:
         """Protocol, gates, features and model."""
-        refuse_unread(row, LATER)
+        refuse_unread(row, (*LATER, *DEALT) if is_dealt(row) else LATER)
         config: dict[str, Any] = {
             "protocol": PROTOCOL, "n_replicates": N_REPLICATES, "model": row.model,
             "by": row.variant.get(BY, "phrase"),
