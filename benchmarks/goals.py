@@ -112,7 +112,7 @@ def _line(goal: Goal, rows: Rows, runs: Runs, asked: Lead) -> str:
     elif key is not None and not goal.minus:
         one = rows[key]
         cells |= {"reached": interval(one), "met": _met(one["value"], goal)}
-        cells |= {name: number(one[name]) for name in ("chance", "ceiling")}
+        cells |= {"chance": number(one["chance"]), "ceiling": _most(one, rows, asked)}
         cells |= {name: one[name] for name in ("n", "pool", "seeds")}
         cells |= rivals.levels(key, rows) | rivals.paired(key, rows, runs, goal.metric)
     return table_row(*(cells.get(head, "") for head in HEADS))
@@ -120,6 +120,15 @@ def _line(goal: Goal, rows: Rows, runs: Runs, asked: Lead) -> str:
 
 def _met(value: object, goal: Goal) -> str:
     return "yes" if float(str(value)) >= goal.least else "no"
+
+
+def _most(one: pd.Series, rows: Rows, asked: Lead) -> str:
+    """The ceiling; without one the best row of what is told more, called what it is."""
+    told = [row for key, row in rows.items() if key.model in asked.positive]
+    if pd.notna(one["ceiling"]) or not told:
+        return number(one["ceiling"])
+    best = max(told, key=lambda row: float(row["value"]))
+    return f"{interval(best)} (positive control, {best['model']})"
 
 
 def _is_of(key: Key, model: str) -> bool:

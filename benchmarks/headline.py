@@ -21,7 +21,9 @@ from benchmarks.tidy import tidy
 
 SUITE = "cross_dataset"
 RUN = ("suite", "model", "representation", "variant")
-KNOW_MORE = "Below: what is shown more, genes of the panel on the cell side or pairs of the query"
+KNOW_MORE = (
+    "Below: what is shown more, genes of the panel, pairs of the query or relatives of the asked"
+)
 Run = tuple[str, ...]
 MATCHED, KEPT, PLAN, ANNEALED_PLAN, MATCHED_PLAN, KEPT_PLAN, TOLD_PLAN, INDUCTIVE = (
     json.dumps(dict(variant), sort_keys=True)
@@ -30,6 +32,9 @@ MATCHED, KEPT, PLAN, ANNEALED_PLAN, MATCHED_PLAN, KEPT_PLAN, TOLD_PLAN, INDUCTIV
         base.TOLD_PLAN, base.INDUCTIVE,
     )
 )  # fmt: skip
+SHUFFLED, MATCHED_SHUFFLED = (
+    json.dumps(dict(variant), sort_keys=True) for variant in (base.SHUFFLED, base.MATCHED_SHUFFLED)
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +63,15 @@ class Look:
     )
 
 
-CELLS, ACTIVATIONS = Look(), Look(unit="activations")
+CELLS = Look()
+ACTIVATIONS = Look(
+    unit="activations",
+    shown={
+        "{}": "", MATCHED: ", adapted to the unpaired query",
+        SHUFFLED: ", pairs dealt anew (negative control)",
+        MATCHED_SHUFFLED: ", adapted, pairs of the start dealt anew (negative control)",
+    },
+)  # fmt: skip
 TYPES = Look(
     metrics=("accuracy", "balanced_accuracy"),
     words="Accuracy with its 95 % interval / balanced accuracy",
@@ -102,10 +115,11 @@ def headline(table: pd.DataFrame, look: Look = CELLS) -> str:
         if _knows(run) != above == 0:
             lines.append(f"| *{KNOW_MORE}* |{' |' * len(heads)}")
         above = _knows(run)
-        _, model, representation, variant = run
+        suite, model, representation, variant = run
         features = "" if representation == "none" else f", {representation}"
         cells = [_cell(part, model, representation, variant, look) for part in parts]
-        lines.append(f"| {model}{features}{look.shown[variant]} | {' | '.join(cells)} |")
+        words = f"{features}{look.shown[variant]}{_positive(suite, model)}"
+        lines.append(f"| {model}{words} | {' | '.join(cells)} |")
     pools = [
         f"{short(test)} {_span(part['n'])} {look.unit}, {_span(part['pool'])}"
         for (_, _, test), part in sections
@@ -118,9 +132,10 @@ def headline(table: pd.DataFrame, look: Look = CELLS) -> str:
 
 
 def _knows(run: Run) -> int:
-    """1 where a run reads genes of the panel on the cell side, 2 where it is a ceiling."""
+    """1 where a run reads genes of the panel on the cell side, 2 where it is told answers."""
     kept = base.KEPT.items() <= json.loads(run[3]).items()
-    return 2 if is_ceiling(run[3], base.lead_of(run[0])) else int(kept)
+    told = is_ceiling(run[3], base.lead_of(run[0])) or bool(_positive(run[0], run[1]))
+    return 2 if told else int(kept)
 
 
 def _places(run: Run, parts: list[pd.DataFrame], look: Look) -> Iterator[float]:
@@ -129,6 +144,12 @@ def _places(run: Run, parts: list[pd.DataFrame], look: Look) -> Iterator[float]:
     for part in parts:
         here = part[(part[[*RUN]] == list(run)).all(axis=1) & (part["metric"] == look.metrics[0])]
         yield math.inf if here.empty else -float(here["value"].iloc[0])
+
+
+def _positive(suite: str, model: str) -> str:
+    lead = base.lead_of(suite)
+    told = lead is not None and model in lead.positive
+    return ", told other activations of the gene (positive control)" * told
 
 
 def _cell(part: pd.DataFrame, model: str, representation: str, variant: str, look: Look) -> str:

@@ -57,7 +57,7 @@ def _of(suite: str, root: Path) -> Iterator[str]:
     yield ""
     yield from counts(table)
     behind = losses(table)
-    yield from _behind(behind) if len(behind) else ("No interval is below 0.", "")
+    yield from _behind(behind, asked.positive) if len(behind) else ("No interval is below 0.", "")
     yield from _below(lead.to_ceiling(found, asked), asked.metrics)
 
 
@@ -71,14 +71,16 @@ def _up(rows: pd.DataFrame) -> pd.Series:
     return rows["difference"] > 0
 
 
-def _behind(behind: pd.DataFrame) -> Iterator[str]:
+def _behind(behind: pd.DataFrame, positive: Sequence[str]) -> Iterator[str]:
     yield table_row(
         "below, by", "data", "model", "features", "variant", "difference", "p", "seeds"
     )  # fmt: skip
     yield table_row(*["---"] * 5, *["---:"] * 3)
     for _, row in behind.iterrows():
+        model = row["other_model"]
+        told = " (positive control)" * (model in positive)
         yield table_row(
-            row["metric"], data_words(row), row["other_model"], row["other_representation"],
+            row["metric"], data_words(row), f"{model}{told}", row["other_representation"],
             variant_words(row["other_variant"]), gap_words(row), p_value(row["p_holm"]),
             row["seeds"],
         )  # fmt: skip

@@ -12,6 +12,7 @@ from benchmarks import (
     goals,
     headline,
     losses,
+    program_table,
     records,
     whole_runs,
 )
@@ -31,6 +32,7 @@ BLOCKS: Mapping[str, Callable[[Path], str]] = {
     "goals": goals.block,
     headline.SUITE: lambda root: headline.block(headline.SUITE, root),
     "k562": lambda root: headline.block("k562", root, headline.ACTIVATIONS),
+    program_table.TASK: program_table.block,
     "typing": lambda root: headline.block("typing", root, headline.TYPES),
     "one_model": lambda root: headline.block("one_model", root, headline.PANELS),
     annotation_table.SUITE: _annotation,

@@ -37,16 +37,13 @@ def by_relatives(
     alone = {first[row]: row for row in np.flatnonzero(second == "")}
     said_ng = np.zeros((len(asked_n), len(genes)), np.float32)
     known_n = np.zeros(len(asked_n), bool)
-    for i, row in enumerate(asked_n):
-        pair = (first[row], second[row])
-        if pair[1]:
-            rows = [alone[gene] for gene in pair if gene in alone]
-            known_n[i] = len(rows) == len(pair)
-        else:
-            rows = np.flatnonzero((second != "") & ((first == pair[0]) | (second == pair[0])))
-            known_n[i] = len(rows) > 0
-        if known_n[i]:
-            said_ng[i] = x_sg[rows].sum(axis=0) if pair[1] else x_sg[rows].mean(axis=0)
+    for i, (one, other) in enumerate(zip(first[asked_n], second[asked_n], strict=True)):
+        if not other:
+            having = np.flatnonzero((second != "") & ((first == one) | (second == one)))
+            known_n[i] = len(having) > 0
+            said_ng[i] = x_sg[having].sum(axis=0) / max(len(having), 1)
+        elif one in alone and other in alone:
+            known_n[i], said_ng[i] = True, x_sg[alone[one]] + x_sg[alone[other]]
     return said_ng, known_n
 
 

@@ -7,7 +7,7 @@ from itertools import product
 import numpy as np
 import pytest
 
-from benchmarks import card, lead, losses, others, readme, records
+from benchmarks import card, headline, lead, losses, others, readme, records
 from benchmarks.markdown import markdown
 from benchmarks.suites import suites
 from benchmarks.tidy import tidy
@@ -86,6 +86,17 @@ def test_a_figure_that_any_answer_reaches_is_in_no_table(root):
     both[0] = both[0].model_copy(update={"metrics": {**both[0].metrics, name: unsure}})
     assert name in set(lead.against_all(both, asked)["metric"])
     assert name in markdown(tidy(both), "k562")
+
+
+def test_a_control_that_is_told_more_is_called_so(root):
+    for seed in range(2):
+        one = record("relatives", 0.97, seed, representation="none")
+        records.save(one.model_copy(update={"suite": "k562"}), root)
+    listed = "| pair_accuracy | a → b, adt | relatives (positive control) | none |  | -0.070"
+    assert listed in losses.block(root)
+    shown = headline.block("k562", root, headline.ACTIVATIONS)
+    assert "| relatives, told other activations of the gene (positive control) | 0.970" in shown
+    assert "| ridge, X_pca | 0.950" in shown
 
 
 def test_hours_count_no_step_twice(root):

@@ -60,6 +60,21 @@ def test_a_goal_is_met_by_the_figure_of_the_lead(tmp_path, value, met):
     assert row["ceiling"] == "0.950"
 
 
+def test_where_there_is_no_ceiling_a_positive_control_stands_there_by_its_name(tmp_path):
+    goal = goal_of("k562", "norman_effects")
+    here = {
+        "suite": goal.suite,
+        "task": goal.task,
+        "train": f"{goal.train}@1",
+        "test": "norman_effects@1",
+    }
+    save(tmp_path, base.OURS, 0.9, base.MATCHED, **here)
+    assert told(tmp_path, goal)["ceiling"] == ""
+    save(tmp_path, "relatives", 0.88, **here)
+    assert told(tmp_path, goal)["ceiling"].startswith("0.880 [")
+    assert told(tmp_path, goal)["ceiling"].endswith("(positive control, relatives)")
+
+
 @pytest.mark.parametrize(("value", "met"), [(0.73, "yes"), (0.70, "no")])
 def test_a_goal_that_is_a_difference_is_paired_with_the_best_of_its_kind(tmp_path, value, met):
     def typed(model, figure, variant=None):
