@@ -19,9 +19,9 @@ from benchmarks.ceiling import TOLD, ceiling
 from benchmarks.controls import Beside, controls
 from benchmarks.judge import judge
 from benchmarks.lessons import matched
-from benchmarks.plans import Plan, factors_in, resolve
+from benchmarks.plans import Plan, factors_in, is_dealt, resolve
 from benchmarks.records import MetricValue
-from benchmarks.setting import Setting, config_of, is_dealt, setting_of
+from benchmarks.setting import Setting, config_of, setting_of
 from benchmarks.suites import Row
 from benchmarks.task_cells import TaskCells, trained_on
 from benchmarks.tasks import Outcome
@@ -202,7 +202,7 @@ class AlignmentTask:
 
     def _baseline(self, row: Row, setting: Setting) -> baselines.Matcher:
         known, held = self.cells.known_pairs(row.representation, setting)
-        if is_dealt(row):
+        if is_dealt(row.model, row.variant):
             known, held = (pairs.dealt(self.seed) for pairs in (known, held))
         rng = np.random.default_rng(self.seed)
         return baselines.create(row.model).fit(

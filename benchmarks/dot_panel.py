@@ -33,6 +33,7 @@ CONTROL = {"basis": "own"}
 WORDS = {
     "adaptation=matched": "adapted", "adaptation=annealed": "annealed",
     "panel_genes=kept": "genes kept", "budget=tuned": "tuned",
+    "control=shuffled_pairs": "dealt",
     "answer=plan": "by a plan", "panel=own": "that panel alone", "asked=unknown": "never met",
     "query_statistics=train": "training scales",
 }  # fmt: skip

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, is_dataclass, replace
 from typing import Any, Literal
 
+from benchmarks import baselines
 from benchmarks.factors import Fields, factors
 from clip_align.config import TrainConfig, bases, panel_share
 from clip_align.losses import options_of
@@ -18,6 +19,7 @@ from representations.errors import InputError
 # What every training of an ablation starts from, beside the base of its model.
 BUDGET: Mapping[str, Any] = {"epochs": 10, "patience": 10, "batch_size": 128}
 Control = Literal["none", "random_init", "shuffled_pairs"]
+DEALT: Mapping[str, str] = {"control": "shuffled_pairs"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +66,11 @@ def _base(model: str, start: Mapping[str, Any] | None) -> Plan:
 def factors_in(variant: Mapping[str, Any]) -> dict[str, str]:
     """The factors that a variant names, and their levels."""
     return {key: str(value) for key, value in variant.items() if key in factors.names()}
+
+
+def is_dealt(model: str, variant: Mapping[str, Any]) -> bool:
+    """Whether a baseline learns from pairs dealt anew, the one control that it can have."""
+    return model in baselines.names() and factors_in(variant) == DEALT
 
 
 def check(base: Plan, plan: Plan, sets: Fields, *, what: str) -> None:

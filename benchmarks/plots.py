@@ -31,6 +31,7 @@ from benchmarks.joined import JOINT
 from representations.io import atomic_path
 
 LONGEST = 20  # letters of training sets that a title has room for
+WIDEST = 32  # letters of a title that fit a panel beside long names of rows
 VIEWS = {"adt": "antibodies", "rna": "panel RNA"}
 STYLE = {"font.family": "DejaVu Sans", "font.size": 10, "axes.edgecolor": FAINT}
 
@@ -131,7 +132,9 @@ def _head(
     words.append(f"{seeds.max()} seed" + ("s" if seeds.max() > 1 else ""))
     known = train.split(JOINT)
     shown = train if len(train) <= LONGEST else f"{len(known)} other sets"
-    ax.set_title(f"{shown} → {test}", loc="left", weight="bold", color=INK, pad=21)
+    title = f"{shown} → {test}"
+    size = "large" if len(title) <= WIDEST else "medium"
+    ax.set_title(title, loc="left", weight="bold", size=size, color=INK, pad=21)
     text = note_at(ax, "  ·  ".join(words), (0, 1), (0, 7), xycoords="axes fraction", color=FAINT)
     # a long line must not squeeze the panel
     text.set_in_layout(False)

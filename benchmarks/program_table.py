@@ -40,12 +40,13 @@ def table(found: pd.DataFrame) -> str:
         here = rows[(rows["model"] == model) & (rows["variant"] == variant)].set_index("metric")
         cells = (interval(here.loc[name]) if name in here.index else "" for name in heads)
         lines.append(table_row(_named(model, variant), *cells))
-    chance = rows["chance"].mean()
+    n_by = rows.groupby("metric")["n"].min()
+    asked = ", ".join(f"{kind} {n_by[f'auroc[{kind}]']:,}" for kind in CLASSES)
     return "\n".join([
         *lines, "",
-        f"Area under the curve (chance {number(chance)}) with its 95 % interval, a mean over the "
-        f"activations of a class. Cells that are asked: {rows['n'].min():,} or more a seed. "
-        f"Seeds: {rows['seeds'].min()}.",
+        f"Area under the curve (chance {number(rows['chance'].mean())}) with its 95 % interval, a "
+        "mean over the activations of a class. Cells that are asked, controls among them: "
+        f"{asked}. Seeds: {rows['seeds'].min()}.",
     ])  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from benchmarks.adaptation import Adaptation
 from benchmarks.answers import EPSILON, Answer
 from benchmarks.factors import factors
 from benchmarks.method import method
-from benchmarks.plans import as_run, factors_in, resolve
+from benchmarks.plans import DEALT, as_run, factors_in, is_dealt, resolve
 from benchmarks.resample import N_REPLICATES
 from benchmarks.siblings import AXES
 from benchmarks.suites import Row
@@ -28,7 +28,6 @@ from representations.integrated_config import IntegratedConfig
 PROTOCOL = 2
 INTEGRATED = "X_integrated"
 LATER = ("adaptation", "answer")
-DEALT: Mapping[str, str] = {"control": "shuffled_pairs"}  # of baselines as of what is trained
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +64,7 @@ def setting_of(row: Row) -> Setting:
     for name in row.variant:
         known.get(name)
     named = factors_in(row.variant)
-    if named and row.model not in models.names() and not is_dealt(row):
+    if named and row.model not in models.names() and not is_dealt(row.model, row.variant):
         raise InputError(f"variant {', '.join(named)}: {row.model} is not trained as a model is")
     given = {**base, **{k: v for k, v in row.variant.items() if k not in named}}
     try:
@@ -73,11 +72,6 @@ def setting_of(row: Row) -> Setting:
     except ValidationError as error:
         first = error.errors()[0]
         raise InputError(f"{first['loc'][0]}={first['input']}: {first['msg']}") from error
-
-
-def is_dealt(row: Row) -> bool:
-    """Whether a baseline learns from pairs dealt anew: the control that has no pairing."""
-    return row.model in baselines.names() and factors_in(row.variant) == DEALT
 
 
 def settings_of(row: Row) -> dict[str, Any]:
@@ -106,7 +100,7 @@ def config_of(row: Row, view: str, budget: Mapping[str, Any] | None = None) -> d
     }  # fmt: skip
     if row.model in baselines.names():
         config["baseline"] = baselines.settings(row.model)
-        config |= DEALT if is_dealt(row) else {}
+        config |= DEALT if is_dealt(row.model, row.variant) else {}
     if row.model in matchers.names():
         refuse_unread(row, LATER)
         config["matcher"] = matchers.create(row.model).settings()

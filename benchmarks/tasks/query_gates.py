@@ -19,18 +19,10 @@ from benchmarks.baselines.base import Scaler, cosine
 from benchmarks.gates import MIN_SUPPORT, KnownGate, gates_for, known_gates
 from benchmarks.method import method
 from benchmarks.metrics.gates import RankedCells
-from benchmarks.plans import resolve
+from benchmarks.plans import DEALT, is_dealt, resolve
 from benchmarks.records import metric_value
 from benchmarks.resample import N_REPLICATES, bootstrap_weights
-from benchmarks.setting import (
-    DEALT,
-    LATER,
-    is_dealt,
-    refuse_unread,
-    setting_of,
-    settings_of,
-    trained_as,
-)
+from benchmarks.setting import LATER, refuse_unread, setting_of, settings_of, trained_as
 from benchmarks.suites import Row
 from benchmarks.task_cells import TaskCells
 from benchmarks.tasks import Outcome, tasks
@@ -61,7 +53,7 @@ class QueryGates:
     @classmethod
     def config(cls, row: Row) -> dict[str, Any]:
         """Protocol, gates, features and model."""
-        refuse_unread(row, (*LATER, *DEALT) if is_dealt(row) else LATER)
+        refuse_unread(row, (*LATER, *DEALT) if is_dealt(row.model, row.variant) else LATER)
         config: dict[str, Any] = {
             "protocol": PROTOCOL, "n_replicates": N_REPLICATES, "model": row.model,
             "by": row.variant.get(BY, "phrase"),
