@@ -61,7 +61,10 @@ def _kept(key: Key) -> bool:
 
 def _minus(key: Key, other: Key | None, runs: Runs, metric: str) -> str:
     gap = gap_between(key, other, runs, metric)
-    return "" if gap is None or other is None else f"{gap_words(pd.Series(gap))} ({named(other)})"
+    if gap is None or other is None:
+        return ""
+    alike = other.model == RIDGE and other.variant == key.variant != BASE
+    return f"{gap_words(pd.Series(gap))} ({'as the lead' if alike else named(other)})"
 
 
 def _told(row: pd.Series, seeds: int) -> str:

@@ -53,7 +53,7 @@ def test_a_goal_is_met_by_the_figure_of_the_lead(tmp_path, value, met):
     assert row["ridge, as it is"].startswith("0.800 [")
     assert row["ridge, as the lead"].startswith("0.850 [")
     assert row["minus ridge, paired"].startswith(f"{value - 0.85:+.3f} [")
-    assert row["minus ridge, paired"].endswith("(ridge, adaptation=matched)")
+    assert row["minus ridge, paired"].endswith("(as the lead)")
     assert row["minus best peer, paired"].startswith(f"{value - 0.75:+.3f} [")
     assert row["best peer"].startswith("maxfuse 0.750 [")
     assert row["best peer"].endswith("(panel_genes=kept, seeds: 1)")
