@@ -13,7 +13,7 @@ from benchmarks.suites import suites
 HOUR = 3600.0
 STEPS = ("features_s", "fit_s", "judge_s", "annotate_s", "again_s", "run_s")  # none holds another
 OF_ITS_OWN = {
-    "lineage": "make lineage", "annotation": "make annotation", "typing": "make typing",
+    name: f"make {name} AGAIN=--again" for name in ("lineage", "annotation", "typing")
 }  # fmt: skip
 
 

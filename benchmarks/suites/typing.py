@@ -51,6 +51,29 @@ def _rows() -> Iterator[Row]:
         yield replace(tuned, model="lora_ce_triplet", variant={**KEPT, "budget": "tuned"})
 
 
+NOTE = """\
+Cells of the query whose coarse type the training cells have too. A prompt is a set of markers, \
+high or low (`benchmarks/prompts.csv`), looked up among profiles of training cells; a cell gets \
+the type of the nearest prompt. No label enters a fit.
+
+- Platelets and megakaryocytes have no prompt, their markers being in no panel here: these cells \
+count as missed.
+- The phrases were written by what models of `pbmc3k` and `pbmc10k_cite` said of TEA-seq and its \
+labels, a direction that no row has; rows within TEA-seq are therefore not untouched.
+- Features and markers of a query of another data set are scaled by the query itself \
+(transductive) unless the variant says `query_statistics=train`. Panel genes are removed from the \
+cell side unless the variant says `kept`.
+- `adaptation=matched` looks prompts up among the query's own unlabelled profiles (transductive).
+- `profiles` scores prompts on the measured markers of each cell by levels of the query's own \
+(transductive).
+- `logreg` learns labels from the same features; its penalty, and CellTypist's and the adapters' \
+settings, are those of validation cells where they have any.
+- CellTypist, scANVI, the frozen encoder and the adapters read whole cells. The source model is \
+small and made here (suite `annotation`); it has not seen either data set.
+
+Protocol 1."""
+
+
 suites.add(
     "typing",
     Suite(
@@ -65,24 +88,6 @@ suites.add(
             metrics=("accuracy", "balanced_accuracy"),
         ),
         base="X_pca",
-        note=(
-            "Cells of the query whose coarse type the training cells have too. A prompt is a set "
-            "of markers, high or low (`benchmarks/prompts.csv`), looked up among profiles of "
-            "training cells; a cell gets the type of the nearest prompt. No label enters a fit. "
-            "Platelets and megakaryocytes have no prompt, their markers being in no panel here: "
-            "these cells count as missed. The phrases were written by what models of `pbmc3k` and "
-            "`pbmc10k_cite` said of TEA-seq and its labels, a direction that no row has; rows "
-            "within TEA-seq are therefore not untouched. "
-            "`adaptation=matched` looks prompts up among the query's own unlabelled profiles "
-            "(transductive). `profiles` scores prompts on the measured markers of each cell by "
-            "levels of the query's own (transductive). Panel genes are removed from the cell side "
-            "unless the variant says `kept`. `logreg` learns labels from the same features; its "
-            "penalty, and CellTypist's and the adapters' settings, are those of validation cells "
-            "where they have any. "
-            "CellTypist, scANVI, the frozen encoder and the adapters read whole cells. The source "
-            "model is small and made here (suite `annotation`); it has not seen either data set. "
-            "Features and markers of a query of another data set are scaled by the query itself "
-            "(transductive) unless the variant says `query_statistics=train`. Protocol 1."
-        ),
+        note=NOTE,
     ),
 )
