@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from anndata import AnnData
 
-from benchmarks.baselines.base import Cosines
+from benchmarks.baselines.base import Cosines, settings
 from benchmarks.method import method
 from clip_align.adapt import STUDENT, AdaptConfig, Sides, adapt, matched
 from clip_align.collapse import unit_rows
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 # Three ways to steady the variance of counts: what suite `best` has within a data set.
 OWN_FEATURES = IntegratedConfig(blocks=("pca", "residual", "sqrt"), weights="equal")
+REVISION = 2  # of the code that adapts: with another, run the rows again
 Starts = Sequence[Trained | Cosines]
 Adaptation = Literal["matched", "annealed", "told"]
 BESIDE: Mapping[Adaptation, str] = {"annealed": "ridge"}  # a start beside that of a trained model
@@ -47,13 +48,14 @@ def config_for(level: Adaptation, seed: int) -> AdaptConfig:
 def identity(level: Adaptation) -> dict[str, Any]:
     """What decides an adaptation, for the configuration of a record."""
     features = method("X_integrated", OWN_FEATURES.blocks, config=OWN_FEATURES)
-    beside = {"beside": BESIDE[level]} if level in BESIDE else {}
+    other = BESIDE.get(level)
+    beside = {"beside": {other: settings(other)}} if other else {}
     return {"features": features, **beside, **identity_of(LEVELS[level])}
 
 
 def identity_of(config: AdaptConfig) -> dict[str, Any]:
     """Every field, but for those that came after the first records and are not used."""
-    told = asdict(config)
+    told = {"revision": REVISION, **asdict(config)}
     if not config.warm:
         del told["warm"], told["weak"]
     for tower in (told["train"]["model"][side] for side in ("cell", "marker")):

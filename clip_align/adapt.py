@@ -31,7 +31,7 @@ Sides: TypeAlias = tuple[np.ndarray, np.ndarray]
 
 STUDENT = TrainConfig(
     model=ModelConfig(members=4, marker=TowerConfig(encoder="set")),
-    batch_size=512, augmentation_strength=0.6,
+    batch_size=512, augmentation_strength=0.6, learning_rate=3e-3,
 )  # fmt: skip
 
 

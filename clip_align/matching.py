@@ -23,6 +23,7 @@ from representations.errors import InputError
 LEAST_EPSILON = 0.01
 MOST_PAIRS = 10**9  # a plan and what it is made from are dense: some 20 bytes a pair
 ITERATIONS, PRECISION = 100, 1e-5
+EXPLAINED = (0.01, 0.9)  # share of a marker's variance, within which it is believed
 
 
 def matching_plan(cell_ne: np.ndarray, marker_me: np.ndarray, epsilon: float) -> np.ndarray:
@@ -72,8 +73,13 @@ def linear_round(
 
     Each cell is given the mean of the profiles that the plan matches it with; ridge regression
     from the query's own features to these means smooths what the matching got wrong. ``penalty`` is
-    per cell, both sides standardised by the query.
+    per cell, both sides standardised by the query. A marker counts by what the regression leaves of
+    it, as in the likelihood of independent normal errors: one that features say little of is noise.
     """
     features_nd, profile_mv = standardised(features_nd), standardised(profile_mv)
     ridge = Ridge(alpha=penalty * len(features_nd)).fit(features_nd, plan_nm @ profile_mv)
-    return np.asarray(ridge.predict(features_nd)), profile_mv
+    foretold_nv = np.asarray(ridge.predict(features_nd))
+    explained_v = np.clip(foretold_nv.var(axis=0), *EXPLAINED)  # of a variance of one
+    weight_v = 1.0 / np.sqrt(1.0 - explained_v)
+    weight_v /= weight_v.mean()
+    return foretold_nv * weight_v, profile_mv * weight_v

@@ -1,7 +1,8 @@
 """Training on a query whose pairs are not known: partners are drawn, known pairs are kept beside.
 
-In each step a cell's partner is drawn from a plan anew, so that the model learns what the plan is
-sure of and not its mistakes. What the plan cannot tell, which profile among like ones a cell has,
+In each step a cell's partner is drawn from a plan anew, and the pairs of a batch share in each
+other as the plan has it, so that the model learns what the plan is sure of and not its mistakes.
+What the plan cannot tell, which profile among like ones a cell has,
 is learnt from known pairs of other cells, each set among its own negatives.
 
 Shapes: ``n`` cells and profiles of the query, ``d`` features, ``v`` markers, ``b`` of the cells in
@@ -20,11 +21,28 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from clip_align.config import TrainConfig
+from clip_align.losses import Aligned, Loss
+from clip_align.losses._cross_entropy import cross_entropy, normalised
 from clip_align.members import mean_loss
 from clip_align.models import DiffMapProteinCLIP
 from clip_align.pairs import UNLABELLED, PairedCells, epoch_steps
 from clip_align.seeding import seeded
 from clip_align.trainer import Trainer
+
+
+class Shared(Loss):
+    """Cross-entropy with the shares ``(b, b)`` that pairs of a batch have in each other.
+
+    One partner a cell (rows of the identity) makes it InfoNCE.
+    """
+
+    def __init__(self, share_bc: Tensor) -> None:
+        super().__init__()
+        self.share_bc = share_bc  # not of the registry: it is of one batch
+
+    def forward(self, aligned: Aligned) -> Tensor:
+        """Value of one batch, a scalar."""
+        return cross_entropy(aligned, normalised(self.share_bc), normalised(self.share_bc.T))
 
 
 class Replay(NamedTuple):
@@ -42,25 +60,29 @@ class Student(Trainer):
     ) -> None:
         super().__init__(query, config)
         self.plan_nn, self.replay = plan_nn, replay
+        self.drawn_b = torch.empty(0, dtype=torch.long)  # partners of the batch at hand
         if replay is not None:
             self.known_nd, self.known_nm = replay.pairs.tensors()
 
     def _profiles(self, index_b: Tensor) -> Tensor:
-        return self.marker_nm[torch.multinomial(self.plan_nn[index_b], 1)[:, 0]]
+        self.drawn_b = torch.multinomial(self.plan_nn[index_b], 1)[:, 0]
+        return self.marker_nm[self.drawn_b]
 
     def loss_of(
         self, index_b: Tensor, cell_be: Tensor, marker_be: Tensor, scale: Tensor
     ) -> tuple[Tensor, dict[str, float]]:
-        """Loss of the query's batch, and of as many known pairs."""
-        loss, told = super().loss_of(index_b, cell_be, marker_be, scale)
+        """Loss of the query's batch, whose partners share as the plan does, and of known pairs."""
+        members = self.config.model.members
+        aligned = self.known.aligned(cell_be, marker_be, scale, index_b)
+        loss = mean_loss(Shared(self.plan_nn[index_b][:, self.drawn_b]), aligned, members)
         if self.replay is None:
-            return loss, told
+            return loss, {}
         drawn_b = torch.randint(len(self.known_nd), (len(index_b),))
         sides = self.embed(self.known_nd[drawn_b], self.known_nm[drawn_b])
         # Types and profiles are of the query's rows: a loss that reads them is refused before.
         aligned = self.known.aligned(*sides, self.model.temperature(sides[0]), index_b)
-        known = mean_loss(self.loss, aligned, self.config.model.members)
-        return loss + self.replay.weight * known, told | {"train/known_loss": known.item()}
+        known = mean_loss(self.loss, aligned, members)
+        return loss + self.replay.weight * known, {"train/known_loss": known.item()}
 
 
 def taught(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from dataclasses import asdict, replace
 from functools import partial
 
@@ -13,7 +11,7 @@ import pytest
 import scipy.sparse as sp
 from anndata import AnnData
 
-from benchmarks import adaptation, alignment, baselines, datasets, records, task_cells
+from benchmarks import adaptation, alignment, datasets, records, task_cells
 from benchmarks.datasets import base as dataset_base
 from benchmarks.datasets.vocabulary import terms_of
 from benchmarks.guard import LeakError
@@ -310,10 +308,18 @@ def test_annealed_starts_from_a_model_and_ridge_by_soft_plans(
     assert adaptation.BESIDE == {"annealed": "ridge"}
 
 
-def test_ridge_is_what_annealed_rows_were_started_with():
-    """Its settings are not in the identity of such rows: with others, run them again."""
-    found = hashlib.sha256(json.dumps(baselines.settings("ridge"), sort_keys=True).encode())
-    assert found.hexdigest()[:8] == "bfc6e563"
+def test_settings_of_ridge_decide_what_annealed_starts_from(monkeypatch):
+    before = adaptation.identity("annealed"), adaptation.identity("matched")
+    monkeypatch.setattr(adaptation, "settings", lambda name: {"alphas": [name]})
+    after = adaptation.identity("annealed"), adaptation.identity("matched")
+    assert after[0]["beside"] == {"ridge": {"alphas": ["ridge"]}} != before[0]["beside"]
+    assert after[1] == before[1]
+
+
+def test_a_revision_of_the_code_makes_rows_run_again(monkeypatch):
+    before = adaptation.identity("matched")
+    monkeypatch.setattr(adaptation, "REVISION", adaptation.REVISION + 1)
+    assert adaptation.identity("matched") != before
 
 
 @pytest.mark.parametrize(

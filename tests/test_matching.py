@@ -7,14 +7,18 @@ from dataclasses import replace
 import numpy as np
 import ot
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.nn import functional as F
 
 from clip_align.adapt import STUDENT, AdaptConfig, adapt, check_adapt, matched, moved
 from clip_align.cache_config import CacheConfig
+from clip_align.losses import Aligned, make_loss
 from clip_align.matching import LEAST_EPSILON, linear_round, matching_plan
 from clip_align.pairs import PairedCells, standardised
 from clip_align.retrieval import pair_scores
+from clip_align.student import Shared
 from clip_align.towers import TowerConfig
 from representations.errors import InputError
 
@@ -91,6 +95,50 @@ def test_a_round_mends_what_the_teacher_got_wrong():
     before, after = accuracy(teacher_nv, scaled_nv), accuracy(*sides)
     assert before < 0.9
     assert after > before + 0.02
+
+
+def test_a_marker_that_features_say_nothing_of_counts_least():
+    """It counts by ``(1 - r2) ** -0.5``, the mean of all markers being one."""
+    rng = np.random.default_rng(0)
+    features_nd = rng.normal(size=(4000, 2))
+    noise_nv = rng.normal(size=(4000, 3))
+    profile_nv = features_nd[:, :1] * [0.0, 1.0, 3.0] + noise_nv  # r2 of 0, 1/2 and 9/10
+    identity = np.eye(4000, dtype=np.float32)
+    foretold_nv, weighed_nv = linear_round(identity, features_nd, profile_nv, penalty=0.0)
+    weight_v = weighed_nv.std(axis=0)
+    assert weight_v.mean() == pytest.approx(1.0, rel=1e-5)
+    by_hand_v = np.array([1.0, 2.0, 10.0]) ** 0.5
+    np.testing.assert_allclose(weight_v, by_hand_v / by_hand_v.mean(), rtol=0.02)
+    np.testing.assert_allclose(
+        foretold_nv.std(axis=0) / weight_v, [0.01, 0.5**0.5, 0.9**0.5], atol=0.03
+    )
+
+
+def test_a_marker_that_is_foretold_wholly_does_not_count_without_end():
+    features_nd = np.random.default_rng(0).normal(size=(50, 2))
+    _, weighed_nv = linear_round(np.eye(50), features_nd, features_nd, penalty=0.0)
+    np.testing.assert_allclose(weighed_nv, standardised(features_nd), rtol=1e-5)
+
+
+@given(st.integers(2, 9), st.integers(0, 99))
+@settings(max_examples=20, deadline=None)
+def test_one_sure_partner_each_is_info_nce(b, seed):
+    rng = torch.Generator().manual_seed(seed)
+    unit = [F.normalize(torch.randn(b, 4, generator=rng), dim=1) for _ in range(2)]
+    aligned = Aligned(cell_be=unit[0], marker_be=unit[1], scale=torch.tensor(5.0))
+    plain = make_loss("info_nce")(aligned)
+    torch.testing.assert_close(Shared(torch.eye(b))(aligned), plain)
+    torch.testing.assert_close(Shared(3.0 * torch.eye(b))(aligned), plain)
+
+
+def test_shares_of_a_batch_sum_to_one_from_either_side():
+    share_bc = torch.tensor([[0.6, 0.2], [0.1, 0.3]])
+    cell_be, marker_be = torch.eye(2), torch.eye(2)
+    log_p = torch.log_softmax(torch.eye(2), dim=1)
+    ahead = -(torch.tensor([[0.75, 0.25], [0.25, 0.75]]) * log_p).sum(dim=1).mean()
+    back = -(torch.tensor([[6 / 7, 1 / 7], [0.4, 0.6]]) * log_p).sum(dim=1).mean()
+    found = Shared(share_bc)(Aligned(cell_be=cell_be, marker_be=marker_be, scale=torch.tensor(1.0)))
+    torch.testing.assert_close(found, (ahead + back) / 2)
 
 
 def test_a_teacher_that_knows_nothing_teaches_nothing():

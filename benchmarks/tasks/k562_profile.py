@@ -34,7 +34,9 @@ from representations.errors import InputError
 PROTOCOL = 1
 START, SHUFFLED, RELATIVES = "ridge", "shuffled_pairs", "relatives"
 # Chosen on marrow: 190 means of like cells, asked of a model of `kang` and `pbmc3k`.
-ADAPT = AdaptConfig(epsilon=0.1, rounds=5, train=replace(STUDENT, batch_size=64))
+ADAPT = AdaptConfig(
+    epsilon=0.1, rounds=5, train=replace(STUDENT, batch_size=64, learning_rate=1e-3)
+)
 
 
 @tasks.register("k562_profile")

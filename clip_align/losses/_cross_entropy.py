@@ -38,13 +38,14 @@ def log_mass(aligned: Aligned) -> Tensor:
     return log_mass_n
 
 
-def cross_entropy(aligned: Aligned, target_bc: Tensor) -> Tensor:
-    """Mean of both directions; rows of the target sum to one over the pairs of the batch.
+def cross_entropy(aligned: Aligned, target_bc: Tensor, back_bc: Tensor | None = None) -> Tensor:
+    """Mean of both directions; rows of a target sum to one over the pairs of the batch.
 
-    The target is of pairs, so it is the same from either side.
+    A target of pairs is the same from either side; any other has one for the way back.
     """
-    one, other = (_one_way(logit_bn, target_bc) for logit_bn in both_ways(aligned))
-    return (one + other) / 2
+    ahead_bn, from_marker_bn = both_ways(aligned)
+    back = _one_way(from_marker_bn, target_bc if back_bc is None else back_bc)
+    return (_one_way(ahead_bn, target_bc) + back) / 2
 
 
 def own_pair(aligned: Aligned) -> Tensor:
