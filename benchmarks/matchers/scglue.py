@@ -22,6 +22,7 @@ from benchmarks.matchers._seeded import seeded
 from benchmarks.matchers.base import PROFILE, InOneSpace, Lesson, matchers
 from benchmarks.packages import version_of
 from representations.errors import InputError
+from representations.threads import one_thread
 
 PACKAGE = "scglue"
 RNA, PROTEIN = "rna", "protein"
@@ -73,11 +74,12 @@ class ScGlue(InOneSpace):
                 scglue.models.configure_dataset(
                     sides[side], kind, use_highly_variable=False, use_rep=rep, use_obs_names=True
                 )
-            model = scglue.models.fit_SCGLUE(
-                sides, _graph(sides, tied), skip_balance=not self.balanced,
-                init_kws={"random_seed": lesson.seed},
-                fit_kws={"directory": folder, "max_epochs": self.max_epochs},
-            )  # fmt: skip
+            with one_thread():  # scanpy has just set as many as there are cores, which wait
+                model = scglue.models.fit_SCGLUE(
+                    sides, _graph(sides, tied), skip_balance=not self.balanced,
+                    init_kws={"random_seed": lesson.seed},
+                    fit_kws={"directory": folder, "max_epochs": self.max_epochs},
+                )  # fmt: skip
             self.cell_nd, self.profile_nd = (model.encode_data(x, sides[x]) for x in sides)
         return self
 
