@@ -8,13 +8,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 import pytest
+import scanpy as sc
 import scipy.sparse as sp
+import torch
 from anndata import AnnData
 
 from benchmarks import matchers, task_cells
 from benchmarks.guard import LeakError
 from benchmarks.lessons import lesson as lesson_of
 from benchmarks.matchers import Blind, Lesson, create, names
+from benchmarks.matchers._variable import most_variable
 from benchmarks.matchers.base import PROFILE, InOneSpace
 from benchmarks.task_cells import TaskCells
 from benchmarks.tasks import NotRun
@@ -23,6 +26,7 @@ from clip_align.markers import clr, log_normalise
 from clip_align.retrieval import pair_scores
 from representations.errors import InputError
 from representations.keys import Obsm
+from representations.threads import one_thread
 from tests.absent import assert_says_so
 from tests.test_alignment_task import ANTIBODIES, GENES, TINY, row, tiny, tiny_sets  # noqa: F401
 
@@ -241,6 +245,24 @@ def test_without_its_package_it_says_so(monkeypatch, name):
 def test_links_need_the_genes_of_the_markers(name):
     with pytest.raises(NotRun, match=rf"^{name} links .* with panel_genes=kept alone$"):
         create(name).fit(lesson())
+
+
+def test_choosing_genes_leaves_torch_the_threads_it_had(monkeypatch):
+    """Kernels of scanpy set as many as there are cores, which would then train on each other."""
+    found = sc.pp.highly_variable_genes
+
+    def theirs(*args, **kwargs):
+        torch.set_num_threads(3)
+        return found(*args, **kwargs)
+
+    monkeypatch.setattr(sc.pp, "highly_variable_genes", theirs)
+    rng = np.random.default_rng(0)
+    counts = AnnData(sp.csr_matrix(rng.poisson(rng.gamma(1.0, size=60), size=(200, 60)) * 1.0))
+    with one_thread():
+        chosen_g = most_variable(counts, 7)
+        assert torch.get_num_threads() == 1
+    assert chosen_g.dtype == bool
+    assert chosen_g.sum() == 7
 
 
 def test_settings_tell_options_apart():

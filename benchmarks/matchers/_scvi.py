@@ -10,6 +10,7 @@ import pandas as pd
 import scipy.sparse as sp
 from anndata import AnnData
 
+from benchmarks.matchers._variable import most_variable
 from benchmarks.matchers.base import Lesson
 from representations.scvi_model import split
 
@@ -24,17 +25,12 @@ def both(lesson: Lesson, genes: int) -> AnnData:
 
     Beyond so many genes, those most variable within batches, as the tutorials choose them.
     """
-    import scanpy as sc
-
     train, query = lesson.train, lesson.query
     batch = [KNOWN] * train.n_obs + [QUERY] * query.n_obs
     obs = pd.DataFrame({BATCH: pd.Categorical(batch)}, index=[*train.obs_names, *query.obs_names])
     adata = AnnData(sp.vstack([train.X, query.X], format="csr"), obs=obs, var=train.var)
     if adata.n_vars > genes:
-        found = sc.pp.highly_variable_genes(
-            adata, n_top_genes=genes, batch_key=BATCH, flavor="seurat_v3", inplace=False
-        )
-        adata = adata[:, found["highly_variable"].to_numpy()].copy()
+        adata = adata[:, most_variable(adata, genes, BATCH)].copy()
     return adata
 
 

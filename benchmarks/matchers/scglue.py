@@ -19,10 +19,10 @@ from anndata import AnnData
 
 from benchmarks.matchers._links import REMEDY, links
 from benchmarks.matchers._seeded import seeded
+from benchmarks.matchers._variable import most_variable
 from benchmarks.matchers.base import PROFILE, InOneSpace, Lesson, matchers
 from benchmarks.packages import version_of
 from representations.errors import InputError
-from representations.threads import one_thread
 
 PACKAGE = "scglue"
 RNA, PROTEIN = "rna", "protein"
@@ -74,12 +74,11 @@ class ScGlue(InOneSpace):
                 scglue.models.configure_dataset(
                     sides[side], kind, use_highly_variable=False, use_rep=rep, use_obs_names=True
                 )
-            with one_thread():  # scanpy has just set as many as there are cores, which wait
-                model = scglue.models.fit_SCGLUE(
-                    sides, _graph(sides, tied), skip_balance=not self.balanced,
-                    init_kws={"random_seed": lesson.seed},
-                    fit_kws={"directory": folder, "max_epochs": self.max_epochs},
-                )  # fmt: skip
+            model = scglue.models.fit_SCGLUE(
+                sides, _graph(sides, tied), skip_balance=not self.balanced,
+                init_kws={"random_seed": lesson.seed},
+                fit_kws={"directory": folder, "max_epochs": self.max_epochs},
+            )  # fmt: skip
             self.cell_nd, self.profile_nd = (model.encode_data(x, sides[x]) for x in sides)
         return self
 
@@ -88,10 +87,7 @@ class ScGlue(InOneSpace):
 
         cells = lesson.query.copy()
         if self.n_top_genes < cells.n_vars:
-            found = sc.pp.highly_variable_genes(
-                cells, n_top_genes=self.n_top_genes, flavor="seurat_v3", inplace=False
-            )
-            shown_g = found["highly_variable"].to_numpy() | cells.var_names.isin(kept)
+            shown_g = most_variable(cells, self.n_top_genes) | cells.var_names.isin(kept)
             cells = cells[:, shown_g].copy()
         logged = cells.copy()
         sc.pp.normalize_total(logged)
