@@ -6,7 +6,8 @@ trains itself by matching on features that are linked (Chen 2023, doi:10.1038/s4
 here the first matching comes from a model of other, paired cells. True pairs of the query are never
 read, and nothing is chosen on it: the schedule is fixed and its last weights are kept.
 
-Shapes: ``n`` cells and profiles of the query, ``d`` features, ``v`` markers, ``e`` dimensions.
+Shapes: ``n`` cells and ``m`` profiles of the query, ``d`` features, ``v`` markers, ``e``
+dimensions.
 """
 
 from __future__ import annotations
@@ -75,12 +76,12 @@ def check_adapt(config: AdaptConfig) -> None:
 
 def matched(
     cell_ne: np.ndarray,
-    marker_ne: np.ndarray,
+    marker_me: np.ndarray,
     features_nd: np.ndarray,
-    profile_nv: np.ndarray,
+    profile_mv: np.ndarray,
     config: AdaptConfig,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Embeddings of both sides after the linear rounds, ``(n, v)`` each.
+    """Embeddings of both sides after the linear rounds, ``(n, v)`` and ``(m, v)``.
 
     A start of which the first round moves much knows little of the query, and a sharp plan would
     keep its mistakes: where there are ``warm`` rounds it is asked again by soft plans, which
@@ -88,40 +89,41 @@ def matched(
 
     Parameters
     ----------
-    cell_ne, marker_ne
+    cell_ne, marker_me
         Where a model of other cells has the query, in one space.
-    features_nd, profile_nv
+    features_nd, profile_mv
         The query's own; nothing is missing. The order of either side has no part in the result.
+        Both should have the same kinds of cells in the same shares, be they the same cells or not.
     """
-    start = cell_ne, marker_ne
+    start = cell_ne, marker_me
 
-    def learnt(plan_nn: np.ndarray) -> Sides:
-        return linear_round(plan_nn, features_nd, profile_nv, penalty=config.penalty)
+    def learnt(plan_nm: np.ndarray) -> Sides:
+        return linear_round(plan_nm, features_nd, profile_mv, penalty=config.penalty)
 
     def after(sides: Sides, epsilon: float) -> Sides:
         return learnt(matching_plan(*sides, epsilon))
 
-    plan_nn = matching_plan(*start, config.epsilon)
-    first, further = learnt(plan_nn), config.rounds - 1
+    plan_nm = matching_plan(*start, config.epsilon)
+    first, further = learnt(plan_nm), config.rounds - 1
     if config.warm:
-        next_nn = matching_plan(*first, config.epsilon)
-        if moved(plan_nn, next_nn) > config.weak:
+        next_nm = matching_plan(*first, config.epsilon)
+        if moved(plan_nm, next_nm) > config.weak:
             return reduce(after, (*config.warm, config.epsilon), start)
         if further:  # its plan is there already
-            first, further = learnt(next_nn), further - 1
+            first, further = learnt(next_nm), further - 1
     return reduce(after, (config.epsilon,) * further, first)
 
 
-def moved(before_nn: np.ndarray, after_nn: np.ndarray) -> float:
+def moved(before_nm: np.ndarray, after_nm: np.ndarray) -> float:
     """Share of a plan that is elsewhere in another: total variation, a mean over cells."""
-    return float(np.abs(after_nn - before_nn).sum(axis=1).mean() / 2)
+    return float(np.abs(after_nm - before_nm).sum(axis=1).mean() / 2)
 
 
 def adapt(
     cell_ne: np.ndarray,
-    marker_ne: np.ndarray,
+    marker_me: np.ndarray,
     features_nd: np.ndarray,
-    profile_nv: np.ndarray,
+    profile_mv: np.ndarray,
     config: AdaptConfig | None = None,
     *,
     source: PairedCells | None = None,
@@ -135,23 +137,25 @@ def adapt(
     Raises
     ------
     InputError
-        Values that are missing, sides of unequal length, or what :func:`check_adapt` refuses.
+        Values that are missing, embeddings of other rows, or what :func:`check_adapt` refuses.
     NonFiniteError
         Before an update that would spread nan.
     """
     config = config or AdaptConfig()
     check_adapt(config)
-    for name, side in (("features", features_nd), ("profiles", profile_nv)):
+    for name, side in (("features", features_nd), ("profiles", profile_mv)):
         if not np.isfinite(side).all():
             raise InputError(f"{name} have values that are missing or infinite: leave those out")
-    lengths = [len(x) for x in (cell_ne, marker_ne, features_nd, profile_nv)]
-    if len(set(lengths)) > 1:
-        raise InputError(f"sides of {lengths} rows: give the same cells and profiles four times")
-    plan_nn = matching_plan(
-        *matched(cell_ne, marker_ne, features_nd, profile_nv, config), config.epsilon
+    for name, side, start in (
+        ("cells", features_nd, cell_ne), ("profiles", profile_mv, marker_me)
+    ):  # fmt: skip
+        if len(side) != len(start):
+            raise InputError(f"{len(start)} embeddings of {len(side)} {name}: give one each")
+    plan_nm = matching_plan(
+        *matched(cell_ne, marker_me, features_nd, profile_mv, config), config.epsilon
     )
     known = Replay(source, config.source_weight) if source and config.source_weight else None
     return taught(
-        features_nd, profile_nv, plan_nn, config.train,
+        features_nd, profile_mv, plan_nm, config.train,
         steps=config.steps, known=known, progress=progress,
     )  # fmt: skip

@@ -5,8 +5,8 @@ other as the plan has it, so that the model learns what the plan is sure of and 
 What the plan cannot tell, which profile among like ones a cell has,
 is learnt from known pairs of other cells, each set among its own negatives.
 
-Shapes: ``n`` cells and profiles of the query, ``d`` features, ``v`` markers, ``b`` of the cells in
-a batch, ``e`` embedding dimensions.
+Shapes: ``n`` cells and ``m`` profiles of the query, ``d`` features, ``v`` markers, ``b`` of the
+cells in a batch, ``e`` embedding dimensions.
 """
 
 from __future__ import annotations
@@ -53,20 +53,27 @@ class Replay(NamedTuple):
 
 
 class Student(Trainer):
-    """A model on its way, whose query rows are not pairs; ``plan_nn`` is of :mod:`.matching`."""
+    """A model on its way, whose query has cells and profiles and no pairs.
+
+    ``plan_nm`` is of :mod:`.matching`. ``query`` has cells with the mean of the profiles that they
+    are matched with; a step draws one of the profiles themselves.
+    """
 
     def __init__(
-        self, query: PairedCells, config: TrainConfig, plan_nn: Tensor, replay: Replay | None
-    ) -> None:
+        self, query: PairedCells, profile_mv: np.ndarray, config: TrainConfig, plan_nm: np.ndarray,
+        replay: Replay | None,
+    ) -> None:  # fmt: skip
         super().__init__(query, config)
-        self.plan_nn, self.replay = plan_nn, replay
+        self.model.marker.standardise.fit(profile_mv)
+        self.profile_mv = torch.from_numpy(np.ascontiguousarray(profile_mv, np.float32))
+        self.plan_nm, self.replay = torch.from_numpy(plan_nm), replay
         self.drawn_b = torch.empty(0, dtype=torch.long)  # partners of the batch at hand
         if replay is not None:
-            self.known_nd, self.known_nm = replay.pairs.tensors()
+            self.known_nd, self.known_nv = replay.pairs.tensors()
 
     def _profiles(self, index_b: Tensor) -> Tensor:
-        self.drawn_b = torch.multinomial(self.plan_nn[index_b], 1)[:, 0]
-        return self.marker_nm[self.drawn_b]
+        self.drawn_b = torch.multinomial(self.plan_nm[index_b], 1)[:, 0]
+        return self.profile_mv[self.drawn_b]
 
     def loss_of(
         self, index_b: Tensor, cell_be: Tensor, marker_be: Tensor, scale: Tensor
@@ -74,11 +81,11 @@ class Student(Trainer):
         """Loss of the query's batch, whose partners share as the plan does, and of known pairs."""
         members = self.config.model.members
         aligned = self.known.aligned(cell_be, marker_be, scale, index_b)
-        loss = mean_loss(Shared(self.plan_nn[index_b][:, self.drawn_b]), aligned, members)
+        loss = mean_loss(Shared(self.plan_nm[index_b][:, self.drawn_b]), aligned, members)
         if self.replay is None:
             return loss, {}
         drawn_b = torch.randint(len(self.known_nd), (len(index_b),))
-        sides = self.embed(self.known_nd[drawn_b], self.known_nm[drawn_b])
+        sides = self.embed(self.known_nd[drawn_b], self.known_nv[drawn_b])
         # Types and profiles are of the query's rows: a loss that reads them is refused before.
         aligned = self.known.aligned(*sides, self.model.temperature(sides[0]), index_b)
         known = mean_loss(self.loss, aligned, members)
@@ -87,8 +94,8 @@ class Student(Trainer):
 
 def taught(
     features_nd: np.ndarray,
-    profile_nv: np.ndarray,
-    plan_nn: np.ndarray,
+    profile_mv: np.ndarray,
+    plan_nm: np.ndarray,
     config: TrainConfig,
     *,
     steps: int,
@@ -99,10 +106,10 @@ def taught(
 
     Parameters
     ----------
-    features_nd, profile_nv
-        Cells ``(n, d)`` and profiles ``(n, v)`` of the query.
-    plan_nn
-        Shares ``(n, n)`` float32 of the profiles in each cell; rows sum to 1.
+    features_nd, profile_mv
+        Cells ``(n, d)`` and profiles ``(m, v)`` of the query.
+    plan_nm
+        Shares ``(n, m)`` float32 of the profiles in each cell; rows sum to 1.
     config, steps
         The training; steps take the place of its epochs, in whole passes over the query.
     known
@@ -111,15 +118,17 @@ def taught(
     Raises
     ------
     InputError
-        Sides that are no pairs: of unequal length, or with features that are not finite.
+        Features or profiles that are not finite.
     NonFiniteError
         Before an update that would spread nan.
     """
     blank = np.full(len(features_nd), UNLABELLED)
-    query = PairedCells(cell_nd=features_nd, marker_nm=profile_nv, ids_n=blank, types_n=blank)
+    query = PairedCells(
+        cell_nd=features_nd, marker_nm=plan_nm @ profile_mv, ids_n=blank, types_n=blank
+    )
     epochs = math.ceil(steps / epoch_steps(len(query), config.batch_size))
     with seeded(config.seed):
-        trainer = Student(query, replace(config, epochs=epochs), torch.from_numpy(plan_nn), known)
+        trainer = Student(query, profile_mv, replace(config, epochs=epochs), plan_nm, known)
         for _ in tqdm(range(epochs), desc="adapting", unit="epoch", leave=False,
                       disable=None if progress else True):  # fmt: skip
             trainer.epoch()

@@ -239,10 +239,29 @@ def test_values_that_are_not_finite_are_refused(place, said, value):
         adapt(*sides, progress=False)
 
 
-def test_sides_of_other_lengths_are_refused():
-    teacher_nv, scaled_nv, features_nd, profile_nv = shifted(40)
-    with pytest.raises(InputError, match="same cells and profiles"):
-        adapt(teacher_nv, scaled_nv, features_nd, profile_nv[:-1], progress=False)
+@pytest.mark.parametrize(("place", "said"), [(0, "399 embeddings of 400 cells"),
+                                             (1, "399 embeddings of 400 profiles")])  # fmt: skip
+def test_embeddings_of_other_rows_are_refused(place, said):
+    sides = list(shifted())
+    sides[place] = sides[place][:-1]
+    with pytest.raises(InputError, match=said):
+        adapt(*sides, progress=False)
+
+
+@pytest.mark.parametrize(("cells", "profiles"), [(400, 250), (250, 400)])
+def test_the_sides_need_not_be_of_the_same_cells(cells, profiles):
+    """Nor of as many: what is learnt holds for pairs of which one side was never there."""
+    teacher_nv, scaled_nv, features_nd, profile_nv = shifted(400)
+    small = replace(
+        STUDENT.model, members=2, cell=TowerConfig(width=64), marker=TowerConfig(width=64)
+    )
+    config = AdaptConfig(steps=60, train=replace(STUDENT, batch_size=128, model=small))
+    model = adapt(
+        teacher_nv[:cells], scaled_nv[-profiles:], features_nd[:cells], profile_nv[-profiles:],
+        config, progress=False,
+    )  # fmt: skip
+    found = model.embed_cells(features_nd), model.embed_markers(profile_nv)
+    assert accuracy(*found) > accuracy(teacher_nv, scaled_nv) + 0.02
 
 
 def test_known_pairs_are_learnt_beside_the_query():
