@@ -13,23 +13,19 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from anndata import AnnData
 
 from benchmarks.baselines.base import Cosines, settings
 from benchmarks.method import method
 from clip_align.adapt import STUDENT, AdaptConfig, Sides, adapt, matched
 from clip_align.collapse import unit_rows
+from clip_align.own_features import OWN_FEATURES
 from clip_align.pairs import PairedCells
 from clip_align.train import Trained
 from representations.errors import InputError
-from representations.integrate import Integrated
-from representations.integrated_config import IntegratedConfig
 
 if TYPE_CHECKING:
     from benchmarks.task_cells import TaskCells
 
-# Three ways to steady the variance of counts: what suite `best` has within a data set.
-OWN_FEATURES = IntegratedConfig(blocks=("pca", "residual", "sqrt"), weights="equal")
 REVISION = 2  # of the code that adapts: with another, run the rows again
 Starts = Sequence[Trained | Cosines]
 Adaptation = Literal["matched", "annealed", "told"]
@@ -62,16 +58,6 @@ def identity_of(config: AdaptConfig) -> dict[str, Any]:
         if tower["described"] is None:
             del tower["described"]
     return told
-
-
-def own_features(query: AnnData, known: AnnData) -> Sides:
-    """Features of a query fitted on the query itself, ``(n, d)``, and known cells among them.
-
-    Each set is scaled by its own gene means and deviations.
-    """
-    fitted = Integrated(OWN_FEATURES)
-    own_nd = fitted.fit_transform(query)
-    return own_nd, fitted.transform(known, statistics="own")
 
 
 def embedding(name: str, model: object) -> Trained | Cosines:

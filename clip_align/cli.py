@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import tyro
 from tyro.conf import AvoidSubcommands, FlagCreatePairsOff, Positional, arg
 
+from clip_align.adapt_cli import adapt
 from clip_align.analysis.whole import MOST_CELLS
 from clip_align.annotate_cli import annotate
 from clip_align.arguments import Data, OutFile, OutFolder, Query, ReportFolder, RunFolder
@@ -190,8 +191,8 @@ def commands(args: Sequence[str]) -> dict[str, Callable[..., Any]]:
     chosen.add_argument("--train.model.name", dest="name", nargs="?", default=PLAIN)
     name = chosen.parse_known_args(list(args))[0].name or PLAIN
     return {
-        "train": _train(bases.get(name)), "embed": embed, "report": report, "query": query,
-        "annotate": annotate,
+        "train": _train(bases.get(name)), "adapt": adapt, "embed": embed, "report": report,
+        "query": query, "annotate": annotate,
     }  # fmt: skip
 
 
