@@ -122,7 +122,7 @@ def _contained(scglue: Any) -> Iterator[None]:
     """On the CPU, in this process alone, and quiet.
 
     Its optimizer's averages of gradients that stay zero sink below 1e-38, on which arithmetic is
-    many times slower, most likely why epochs of some seeds grew long. They count as zero.
+    many times slower: they count as zero.
     """
     config, log = scglue.config, scglue.log
     before = config.CPU_ONLY, config.GRAPH_SHUFFLE_NUM_WORKERS, log.console_log_level
