@@ -13,15 +13,17 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+from anndata import AnnData
 
 from benchmarks.baselines.base import Cosines, settings
 from benchmarks.method import method
 from clip_align.adapt import STUDENT, AdaptConfig, Sides, adapt, matched
+from clip_align.adapt_run import OWN_FEATURES
 from clip_align.collapse import unit_rows
-from clip_align.own_features import OWN_FEATURES
 from clip_align.pairs import PairedCells
 from clip_align.train import Trained
 from representations.errors import InputError
+from representations.integrate import Integrated
 
 if TYPE_CHECKING:
     from benchmarks.task_cells import TaskCells
@@ -58,6 +60,16 @@ def identity_of(config: AdaptConfig) -> dict[str, Any]:
         if tower["described"] is None:
             del tower["described"]
     return told
+
+
+def own_features(query: AnnData, known: AnnData) -> Sides:
+    """Features of a query fitted on the query itself, ``(n, d)``, and known cells among them.
+
+    Each set is scaled by its own gene means and deviations.
+    """
+    fitted = Integrated(OWN_FEATURES)
+    own_nd = fitted.fit_transform(query)
+    return own_nd, fitted.transform(known, statistics="own")
 
 
 def embedding(name: str, model: object) -> Trained | Cosines:

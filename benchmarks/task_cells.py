@@ -14,6 +14,7 @@ import numpy as np
 from anndata import AnnData
 
 from benchmarks import datasets
+from benchmarks.adaptation import own_features
 from benchmarks.guard import assert_honest, assert_no_leak
 from benchmarks.integration import PARTS, Part, integrated
 from benchmarks.pools import Pools, full_pool, seeded_pools
@@ -23,7 +24,6 @@ from clip_align.adapt import Sides
 from clip_align.config import TrainConfig
 from clip_align.markers import available_markers, load_panel, marker_genes, marker_profile
 from clip_align.markers.profile import View
-from clip_align.own_features import own_features
 from clip_align.pairs import PairedCells, match_moments
 from clip_align.thinned_pairs import with_copies
 from representations import registry

@@ -25,6 +25,7 @@ from clip_align.models import DiffMapProteinCLIP, ModelConfig
 from clip_align.pairs import PairedCells
 from clip_align.ranges import check_ranges
 from clip_align.student import Replay, taught
+from clip_align.thinning import THINNING
 from clip_align.towers import TowerConfig
 from representations.errors import InputError
 
@@ -71,6 +72,12 @@ def check_adapt(config: AdaptConfig) -> None:
         raise InputError(
             f"adaptation with loss {config.train.loss!r}: a partner that is drawn has neither a "
             "type nor a place in a cache; choose 'info_nce' and no cache"
+        )
+    model = config.train.model
+    if config.train.augmentation == THINNING or model.hierarchy or model.marker.described:
+        raise InputError(
+            "adaptation has no thinned copies, no hierarchy and no descriptions: leave out "
+            f"augmentation {THINNING!r}, model.hierarchy and described"
         )
 
 
@@ -137,7 +144,8 @@ def adapt(
     Raises
     ------
     InputError
-        Values that are missing, embeddings of other rows, or what :func:`check_adapt` refuses.
+        Values that are missing, embeddings of other rows, fewer than two cells, profiles or
+        markers, or what :func:`check_adapt` refuses.
     NonFiniteError
         Before an update that would spread nan.
     """
@@ -151,6 +159,8 @@ def adapt(
     ):  # fmt: skip
         if len(side) != len(start):
             raise InputError(f"{len(start)} embeddings of {len(side)} {name}: give one each")
+        if min(side.shape) < 2:
+            raise InputError(f"{name} of shape {side.shape}: give two rows and columns or more")
     plan_nm = matching_plan(
         *matched(cell_ne, marker_me, features_nd, profile_mv, config), config.epsilon
     )

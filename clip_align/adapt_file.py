@@ -9,7 +9,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from clip_align.adapt import AdaptConfig
+from clip_align.adapt import AdaptConfig, check_adapt
 from clip_align.adapt_run import Say, adapt_run
 from clip_align.checkpoint import REPRESENTATION, Run, load_run, save_run
 from clip_align.origin import origin
@@ -39,23 +39,22 @@ def adapt_file(
         ``overwrite`` is not set. ``out`` is then as it was.
     """
     out, started = Path(out), time.perf_counter()
+    check_adapt(config or AdaptConfig())
     check_folder(out, overwrite=overwrite)
     run = load_run(run_folder)
     fitted = load_representation(Path(run_folder) / REPRESENTATION)
     paths = {"query": query, "profiles": profiles, "known": known}
     files = {name: path for name, path in paths.items() if path is not None}
     read = {name: read_h5ad(path) for name, path in files.items()}
-    adapted, own = adapt_run(
-        run, fitted, read["query"], profiles=read.get("profiles"), known=read.get("known"),
-        config=config, progress=progress, say=say,
-        sources={name: str(path) for name, path in files.items()},
-    )  # fmt: skip
     came = {name: origin(path, read[name]) for name, path in files.items()}
-    of = {"run": Path(run_folder).resolve().name, **run.provenance}
-    adapted = replace(
-        adapted, provenance={**came.pop("query"), **came, "adapted_from": of, **adapted.provenance}
-    )
-    seconds = round(time.perf_counter() - started, 3)
+    came |= {"adapted_from": {"run": Path(run_folder).resolve().name, **run.provenance}}
     with staged(out) as folder:
+        adapted, own = adapt_run(
+            run, fitted, read["query"], profiles=read.get("profiles"), known=read.get("known"),
+            config=config, progress=progress, say=say,
+            sources={name: str(path) for name, path in files.items()},
+        )  # fmt: skip
+        adapted = replace(adapted, provenance={**came.pop("query"), **came, **adapted.provenance})
+        seconds = round(time.perf_counter() - started, 3)
         save_run(folder, adapted, own, {"seconds": seconds})
     return adapted

@@ -48,14 +48,7 @@ def matching_plan(cell_ne: np.ndarray, marker_me: np.ndarray, epsilon: float) ->
     if epsilon < LEAST_EPSILON:
         raise InputError(f"epsilon={epsilon}: give {LEAST_EPSILON} or more")
     n, m = len(cell_ne), len(marker_me)
-    if n == 0 or m == 0:
-        raise InputError(f"{n} cells and {m} profiles: a matching needs both")
-    if n * m > MOST_PAIRS:
-        most = math.isqrt(MOST_PAIRS)
-        raise InputError(
-            f"{n} cells and {m} profiles: a plan of them needs some {20 * n * m / 1e9:.0f} GB; "
-            f"match at most {most} of each at a time, of each donor or batch by itself for example"
-        )
+    check_size(n, m)
     unit_ne, unit_me = (unit_rows(x).astype(np.float32) for x in (cell_ne, marker_me))
     cost_nm = 1.0 - unit_ne @ unit_me.T
     cost_nm -= cost_nm.min(axis=1, keepdims=True)  # of a cell's own: the plan stays, no underflow
@@ -64,6 +57,18 @@ def matching_plan(cell_ne: np.ndarray, marker_me: np.ndarray, epsilon: float) ->
         numItermax=ITERATIONS, stopThr=PRECISION, warn=False,
     )  # fmt: skip
     return np.asarray(plan_nm / plan_nm.sum(axis=1, keepdims=True), np.float32)
+
+
+def check_size(n: int, m: int) -> None:
+    """Refuse so many cells and profiles; raises ``InputError``."""
+    if n == 0 or m == 0:
+        raise InputError(f"{n} cells and {m} profiles: a matching needs both")
+    if n * m > MOST_PAIRS:
+        most = math.isqrt(MOST_PAIRS)
+        raise InputError(
+            f"{n} cells and {m} profiles: a plan of them needs some {20 * n * m / 1e9:.0f} GB; "
+            f"match at most {most} of each at a time, of each donor or batch by itself for example"
+        )
 
 
 def linear_round(

@@ -21,28 +21,12 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from clip_align.config import TrainConfig
-from clip_align.losses import Aligned, Loss
-from clip_align.losses._cross_entropy import cross_entropy, normalised
+from clip_align.losses.shares import Shares
 from clip_align.members import mean_loss
 from clip_align.models import DiffMapProteinCLIP
 from clip_align.pairs import UNLABELLED, PairedCells, epoch_steps
 from clip_align.seeding import seeded
 from clip_align.trainer import Trainer
-
-
-class Shared(Loss):
-    """Cross-entropy with the shares ``(b, b)`` that pairs of a batch have in each other.
-
-    One partner a cell (rows of the identity) makes it InfoNCE.
-    """
-
-    def __init__(self, share_bc: Tensor) -> None:
-        super().__init__()
-        self.share_bc = share_bc  # not of the registry: it is of one batch
-
-    def forward(self, aligned: Aligned) -> Tensor:
-        """Value of one batch, a scalar."""
-        return cross_entropy(aligned, normalised(self.share_bc), normalised(self.share_bc.T))
 
 
 class Replay(NamedTuple):
@@ -81,7 +65,7 @@ class Student(Trainer):
         """Loss of the query's batch, whose partners share as the plan does, and of known pairs."""
         members = self.config.model.members
         aligned = self.known.aligned(cell_be, marker_be, scale, index_b)
-        loss = mean_loss(Shared(self.plan_nm[index_b][:, self.drawn_b]), aligned, members)
+        loss = mean_loss(Shares(self.plan_nm[index_b][:, self.drawn_b]), aligned, members)
         if self.replay is None:
             return loss, {}
         drawn_b = torch.randint(len(self.known_nd), (len(index_b),))

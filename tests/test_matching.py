@@ -12,13 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
+from clip_align import student
 from clip_align.adapt import STUDENT, AdaptConfig, adapt, check_adapt, matched, moved
 from clip_align.cache_config import CacheConfig
 from clip_align.losses import Aligned, make_loss
+from clip_align.losses.shares import Shares
 from clip_align.matching import LEAST_EPSILON, linear_round, matching_plan
 from clip_align.pairs import PairedCells, standardised
 from clip_align.retrieval import pair_scores
-from clip_align.student import Shared
 from clip_align.towers import TowerConfig
 from representations.errors import InputError
 
@@ -127,8 +128,8 @@ def test_one_sure_partner_each_is_info_nce(b, seed):
     unit = [F.normalize(torch.randn(b, 4, generator=rng), dim=1) for _ in range(2)]
     aligned = Aligned(cell_be=unit[0], marker_be=unit[1], scale=torch.tensor(5.0))
     plain = make_loss("info_nce")(aligned)
-    torch.testing.assert_close(Shared(torch.eye(b))(aligned), plain)
-    torch.testing.assert_close(Shared(3.0 * torch.eye(b))(aligned), plain)
+    torch.testing.assert_close(Shares(torch.eye(b))(aligned), plain)
+    torch.testing.assert_close(Shares(3.0 * torch.eye(b))(aligned), plain)
 
 
 def test_shares_of_a_batch_sum_to_one_from_either_side():
@@ -137,7 +138,7 @@ def test_shares_of_a_batch_sum_to_one_from_either_side():
     log_p = torch.log_softmax(torch.eye(2), dim=1)
     ahead = -(torch.tensor([[0.75, 0.25], [0.25, 0.75]]) * log_p).sum(dim=1).mean()
     back = -(torch.tensor([[6 / 7, 1 / 7], [0.4, 0.6]]) * log_p).sum(dim=1).mean()
-    found = Shared(share_bc)(Aligned(cell_be=cell_be, marker_be=marker_be, scale=torch.tensor(1.0)))
+    found = Shares(share_bc)(Aligned(cell_be=cell_be, marker_be=marker_be, scale=torch.tensor(1.0)))
     torch.testing.assert_close(found, (ahead + back) / 2)
 
 
@@ -222,6 +223,8 @@ def test_a_query_smaller_than_a_batch_is_one():
         ({"penalty": -1.0}, "penalty"),
         ({"steps": 0}, "steps"),
         ({"train": replace(STUDENT, loss="supervised")}, "info_nce"),
+        ({"train": replace(STUDENT, augmentation="thinning")}, "no thinned copies"),
+        ({"train": replace(STUDENT, model=replace(STUDENT.model, hierarchy=True))}, "no hierarchy"),
         ({"train": replace(STUDENT, model=replace(STUDENT.model, cache=CacheConfig()))}, "cache"),
     ],
 )
@@ -246,6 +249,46 @@ def test_embeddings_of_other_rows_are_refused(place, said):
     sides[place] = sides[place][:-1]
     with pytest.raises(InputError, match=said):
         adapt(*sides, progress=False)
+
+
+def test_a_step_learns_the_shares_of_the_partners_it_drew(monkeypatch):
+    """And its marker side has the scale of the profiles, which is not that of their means."""
+    seen = []
+
+    class Spied(Shares):
+        def __init__(self, share_bc):
+            super().__init__(share_bc)
+            seen.append(share_bc)
+
+    monkeypatch.setattr(student, "Shares", Spied)
+    rng = np.random.default_rng(0)
+    features_nd, profile_mv = rng.normal(size=(60, 5)), rng.normal(size=(40, 3))
+    plan_nm = matching_plan(features_nd[:, :3], profile_mv, 0.5)
+    blank = np.full(60, "")
+    query = PairedCells(
+        cell_nd=features_nd, marker_nm=plan_nm @ profile_mv, ids_n=blank, types_n=blank
+    )
+    small = replace(STUDENT.model, members=None, cell=TowerConfig(width=8))
+    config = replace(STUDENT, model=small, batch_size=16, epochs=1)
+    taught = student.Student(query, profile_mv, config, plan_nm, None)
+    scaler = taught.model.marker.standardise
+    np.testing.assert_allclose(scaler.std_d.numpy(), profile_mv.std(axis=0), rtol=1e-4)
+    index_b = torch.arange(16)
+    taught.update(index_b)
+    [share_bc] = seen
+    np.testing.assert_array_equal(share_bc.numpy(), plan_nm[:16][:, taught.drawn_b.numpy()])
+    assert (share_bc.diagonal() > 0).all()
+
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_fewer_than_two_cells_profiles_or_markers_are_refused(place):
+    sides = list(shifted(40))
+    for keep in (np.s_[:1], np.s_[:, :1]):
+        few = list(sides)
+        few[2 + place] = few[2 + place][keep]
+        few[place] = few[place][: len(few[2 + place])]
+        with pytest.raises(InputError, match="two rows and columns"):
+            adapt(*few, progress=False)
 
 
 @pytest.mark.parametrize(("cells", "profiles"), [(400, 250), (250, 400)])

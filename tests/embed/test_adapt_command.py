@@ -6,15 +6,19 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from anndata import AnnData
 
-from clip_align.adapt import STUDENT, AdaptConfig
+from clip_align.adapt import AdaptConfig
 from clip_align.adapt_run import adapt_run
 from clip_align.checkpoint import CONFIG, load_run
+from clip_align.config import TrainConfig
 from clip_align.embed import embed
 from clip_align.markers import marker_genes
+from clip_align.models import ModelConfig
 from clip_align.retrieval import pair_scores
+from clip_align.towers import TowerConfig
 from representations import registry
 from representations.keys import Obs, Obsm
 from representations.query import read_h5ad
@@ -71,10 +75,10 @@ def test_a_query_is_learnt_from_profiles_of_other_cells(adapted: Adapted, query:
 
 
 def test_known_pairs_give_the_types(adapted: Adapted, query: AnnData, cells: AnnData) -> None:
-    known = cells[:N_TRAIN]
+    known = cells[:N_TRAIN].copy()
     unlabelled = query.copy()
     del unlabelled.obs[Obs.CELL_TYPE]
-    code, out, told = adapted(unlabelled, known=known.copy())
+    code, out, told = adapted(unlabelled, known=known)
     assert code == 0, told
     assert accuracy(out, query) > 0.7
     asked = query.copy()
@@ -84,41 +88,130 @@ def test_known_pairs_give_the_types(adapted: Adapted, query: AnnData, cells: Ann
     assert same.mean() > 2 * query.obs[Obs.CELL_TYPE].value_counts(normalize=True).max()
 
 
-def test_what_is_given_stays_as_it_was_and_the_same_comes_of_it(run: Path, query: AnnData) -> None:
-    start, before = registry.load(run / "representation"), query.copy()
-    small = STUDENT.model.__class__(members=1, embed_dim=8)
-    config = AdaptConfig(steps=2, train=STUDENT.__class__(model=small, batch_size=128))
-    one, other = (
-        adapt_run(load_run(run), start, query, config=config, progress=False, say=str)
-        for _ in range(2)
+@pytest.fixture
+def small() -> AdaptConfig:
+    model = ModelConfig(members=1, embed_dim=8, marker=TowerConfig(encoder="set", width=16))
+    return AdaptConfig(steps=2, train=TrainConfig(model=model, batch_size=128))
+
+
+def embedded(run: Path, query: AnnData, config: AdaptConfig, **given: AnnData) -> np.ndarray:
+    start = registry.load(run / "representation")
+    found, own = adapt_run(
+        load_run(run), start, query, config=config, progress=False, say=str, **given
     )
-    assert (query.X != before.X).nnz == 0
-    assert query.obsm.keys() == before.obsm.keys()
-    assert query.uns.keys() == before.uns.keys()
-    cells_nd = one[1].transform(query)
-    np.testing.assert_array_equal(
-        one[0].model.embed_cells(cells_nd), other[0].model.embed_cells(cells_nd)
-    )
+    return found.model.embed_cells(own.transform(query))
+
+
+def test_what_is_given_stays_as_it_was_and_the_same_comes_of_it(
+    run: Path, query: AnnData, cells: AnnData, small: AdaptConfig
+) -> None:
+    given = {"profiles": query.copy(), "known": cells[:200].copy()}
+    before = {name: adata.copy() for name, adata in {"query": query, **given}.items()}
+    one, other = (embedded(run, query, small, **given) for _ in range(2))
+    np.testing.assert_array_equal(one, other)
+    for name, adata in {"query": query, **given}.items():
+        was = before[name]
+        assert (adata.X != was.X).nnz == 0
+        pd.testing.assert_frame_equal(adata.obs, was.obs)
+        pd.testing.assert_frame_equal(adata.var, was.var)
+        pd.testing.assert_frame_equal(adata.obsm[Obsm.PROTEIN], was.obsm[Obsm.PROTEIN])
+        assert (adata.uns.keys(), adata.obsm.keys()) == (was.uns.keys(), was.obsm.keys())
+
+
+def test_types_of_the_query_are_not_read(run: Path, query: AnnData, small: AdaptConfig) -> None:
+    dealt = query.copy()
+    dealt.obs[Obs.CELL_TYPE] = query.obs[Obs.CELL_TYPE].to_numpy()[::-1]
+    np.testing.assert_array_equal(embedded(run, query, small), embedded(run, dealt, small))
+
+
+def test_which_profile_is_whose_is_not_read(adapted: Adapted, query: AnnData) -> None:
+    dealt = query[np.random.default_rng(2).permutation(query.n_obs)].copy()
+    dealt.obs_names = [f"profile {i}" for i in range(dealt.n_obs)]
+    code, out, _ = adapted(query)
+    known = accuracy(out, query)
+    code, out, told = adapted(query, "--overwrite", profiles=dealt)
+    assert code == 0, told
+    assert accuracy(out, query) == pytest.approx(known, abs=0.03)
+
+
+def test_what_is_odd_is_said_and_what_shows_nothing_is_left_out(
+    adapted: Adapted, query: AnnData, cells: AnnData, data: Path
+) -> None:
+    odd = query.copy()
+    odd.X.data[: odd.X.indptr[5]] = 0
+    odd.obsm[Obsm.PROTEIN] = odd.obsm[Obsm.PROTEIN].assign(Hashtag=7.5)
+    odd.obsm[Obsm.PROTEIN].iloc[:3] = 0
+    known = cells[:300, 100:].copy()
+    code, out, told = adapted(odd, known=known)
+    assert code == 0, told
+    for line in ("unknown antibodies are ignored (Hashtag)", "3 profiles without counts: left out",
+                 "5 cells that show nothing of themselves: left out",
+                 "genes: not read", "245 cells and 247 profiles"):  # fmt: skip
+        assert line in told
+    remarks = load_run(out).provenance["remarks"]
+    assert all(f"note: {line}" in told for line in remarks)
+
+
+def test_a_run_that_read_its_panel_genes_is_adapted_without_them(
+    adapted: Adapted, query: AnnData, data: Path
+) -> None:
+    kept = data.parent / "run_kept"
+    options = ("--keep-panel-genes", "--train.epochs", "1", "--train.model.marker.encoder", "set")
+    assert run_main("train", data, "-o", kept, *TINY, *options) == 0
+    fewer = query.copy()
+    fewer.obsm[Obsm.PROTEIN] = fewer.obsm[Obsm.PROTEIN].iloc[:, :20]
+    code, out, told = adapted(fewer, of=kept)
+    assert code == 0, told
+    assert "what is learnt here does not" in told
+    found = load_run(out)
+    assert len(found.panel.markers) == len(set(found.panel.markers)) <= 20
+    hidden = marker_genes(load_run(kept).panel.markers, "adt")
+    assert not set(registry.load(out / "representation").genes) & set(hidden)
+    only = fewer.copy()
+    only.obsm[Obsm.PROTEIN] = fewer.obsm[Obsm.PROTEIN][["CD14"]]
+    code, out, told = adapted(query, "--overwrite", of=kept, profiles=only)
+    assert (code, told.splitlines()[-1].startswith("error: ")) == (2, True)
+    assert "only marker of the run" in told
+
+
+def test_every_command_takes_what_it_writes(
+    adapted: Adapted, query: AnnData, cells: AnnData, tmp_path: Path
+) -> None:
+    _, out, _ = adapted(query, known=cells[:300].copy())
+    asked = tmp_path / "query.h5ad"
+    assert run_main("report", out, asked, "-o", tmp_path / "report") == 0
+    assert run_main("query", out, "CD3+ CD4+", asked, "-o", tmp_path / "gated.csv") == 0
+    assert run_main("adapt", out, asked, "-o", tmp_path / "again", *FAST) == 0
 
 
 def test_what_cannot_be_adapted_is_refused(
-    adapted: Adapted, query: AnnData, data: Path, tmp_path: Path
+    adapted: Adapted, query: AnnData, cells: AnnData
 ) -> None:
-    blank = query.copy()
+    blank, fewer, foreign = query.copy(), query.copy(), cells[:300].copy()
     del blank.obsm[Obsm.PROTEIN]
-    fewer = query.copy()
     fewer.obsm[Obsm.PROTEIN] = fewer.obsm[Obsm.PROTEIN].iloc[:, :3]
+    few_known = cells[:300].copy()
+    few_known.obsm[Obsm.PROTEIN] = few_known.obsm[Obsm.PROTEIN].iloc[:, :3]
+    foreign.var_names = [f"gene{i}" for i in range(foreign.n_vars)]
+    wild = ("--adapt.train.learning-rate", "999", "--adapt.train.max-grad-norm", "1e30")
     for asked, options, files, said in (
         (blank, (), {}, 'query.h5ad: no obsm["protein"]'),
-        (query, (), {"known": blank}, 'known.h5ad: no obsm["protein"]'),
+        (query, (), {"known": blank[:100].copy()}, 'known.h5ad: no obsm["protein"]'),
+        (query, (), {"known": query}, "known.h5ad: 250 of the query's 250 cells"),
+        (query, (), {"known": few_known}, "known.h5ad: "),
+        (query, (), {"known": foreign}, "known.h5ad: "),
         (query, (), {"profiles": fewer}, "42 of the run's 45 markers are not measured"),
+        (query, (), {"profiles": query[:1].copy()}, "profiles.h5ad: 1 profiles"),
         (query, ("--adapt.epsilon", "0"), {}, "epsilon"),
         (query, ("--adapt.train.loss", "supervised"), {}, "info_nce"),
+        (query, ("--adapt.train.augmentation", "thinning"), {}, "no thinned copies"),
+        (query, wild, {}, "query.h5ad: adaptation stopped at"),
         (query[:, :40].copy(), (), {}, "query.h5ad: "),
+        (query[:1].copy(), (), {}, "query.h5ad: "),
     ):
         code, out, told = adapted(asked, *options, **files)
-        assert code == 2
-        assert said in told
+        assert (said, code) == (said, 2), told
+        assert said in told.splitlines()[-1]
         assert told.splitlines()[-1].startswith("error: ")
         assert not out.exists()
 
