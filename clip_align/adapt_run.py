@@ -23,7 +23,6 @@ from clip_align.place_cells import PlacedCells, place_cells
 from clip_align.trainer import NonFiniteError
 from clip_align.unpaired import Profiles
 from representations.base import Representation
-from representations.coverage import genes_here
 from representations.errors import InputError, naming
 from representations.integrate import Integrated
 from representations.integrated_config import IntegratedConfig
@@ -32,6 +31,7 @@ from representations.threads import one_thread
 
 # Three ways to steady the variance of counts: what suite `best` has within a data set.
 OWN_FEATURES = IntegratedConfig(blocks=("pca", "residual", "sqrt"), weights="equal")
+LEAST_SHARED = 500  # genes: of fewer, what is known of other cells says little of these
 SAME = 0.5  # of the query's names: known cells that have as many are the query
 Say = Callable[[str], object]
 
@@ -148,8 +148,12 @@ def _refuse_told(told: AnnData, query: AnnData, remarks: list[str], *, source: s
 
 def _in_common(cells: AnnData, told: AnnData, remarks: list[str], *, source: str) -> AnnData:
     """Cells with the genes that known ones have too: one that they lack would set them apart."""
-    with naming(source):
-        both_g = genes_here(cells.var_names, told.var_names)
+    both_g = cells.var_names.isin(told.var_names)
+    if both_g.sum() < LEAST_SHARED:
+        raise InputError(
+            f"{source}: {both_g.sum()} genes are the query's too, of {cells.n_vars}; give known "
+            f"cells that share {LEAST_SHARED} or more with it, or none"
+        )
     if lacking := int((~both_g).sum()):
         remarks.append(f"{source}: lacks {lacking} of the query's {len(both_g)} genes: not read")
     return cells[:, both_g]
