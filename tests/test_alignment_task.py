@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse as sp
+import torch
 from anndata import AnnData
 
 from benchmarks import adaptation, alignment, datasets, records, task_cells
@@ -306,6 +307,24 @@ def test_annealed_starts_from_a_model_and_ridge_by_soft_plans(
     assert adaptation.LEVELS["annealed"].warm
     assert not adaptation.LEVELS["matched"].warm
     assert adaptation.BESIDE == {"annealed": "ridge"}
+
+
+def test_adaptation_trains_on_one_thread_whatever_set_more(tiny_sets, quick_student, monkeypatch):
+    """As scanpy does at its first numba kernel, which is for the query's own features."""
+    own, found = task_cells.own_features, []
+
+    def threaded(query, known):
+        torch.set_num_threads(2)
+        return own(query, known)
+
+    def spied(*args, **kwargs):
+        found.append(torch.get_num_threads())
+        return adapt.adapt(*args, **kwargs)
+
+    monkeypatch.setattr(task_cells, "own_features", threaded)
+    monkeypatch.setattr(adaptation, "adapt", spied)
+    AlignAdt(*TINY, 0).run(row("DiffMapProteinCLIP", test=TINY[1], adaptation="matched"))
+    assert found == [1]
 
 
 def test_settings_of_ridge_decide_what_annealed_starts_from(monkeypatch):
