@@ -27,7 +27,7 @@ def run(package: str, *args: str) -> int:
     [
         ("clip_align embed", ["missing RUN, QUERY.h5ad, --out OUT.h5ad; see", "embed --help"]),
         ("clip_align train a", ["missing --out RUN; see python -m clip_align train --help"]),
-        ("clip_align bogus", ["bogus", "train, embed"]),
+        ("clip_align bogus", ["bogus", "train, adapt, embed"]),
         ("clip_align embed a b -o c --statistics foo", ["'foo'", "--statistics", "'own'"]),
         ("clip_align train a -o b --train.epochs x", ["--train.epochs", "'x'"]),
         ("clip_align train a -o b --trian.epochs 3", ["--trian.epochs", "mean --train.epochs?"]),

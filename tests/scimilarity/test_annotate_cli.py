@@ -213,7 +213,7 @@ def test_a_coverage_that_is_none_is_one_line(coverage: str, tried: Tried, tmp_pa
 
 
 def test_it_is_one_of_the_commands() -> None:
-    assert list(commands([])) == ["train", "embed", "report", "query", "annotate"]
+    assert list(commands([])) == ["train", "adapt", "embed", "report", "query", "annotate"]
 
 
 @pytest.mark.slow
