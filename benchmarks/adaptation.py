@@ -24,7 +24,6 @@ from clip_align.pairs import PairedCells
 from clip_align.train import Trained
 from representations.errors import InputError
 from representations.integrate import Integrated
-from representations.threads import one_thread
 
 if TYPE_CHECKING:
     from benchmarks.task_cells import TaskCells
@@ -137,6 +136,5 @@ def learnt(
     if not student:
         cell_ne, marker_ne = matched(cell_ne, marker_ne, own_nd, shown_nm, config)
         return cell_ne, marker_ne[np.argsort(dealt)]
-    with one_thread():  # again: the first kernel of numba in a process, for features, unsets it
-        model = adapt(cell_ne, marker_ne, own_nd, shown_nm, config, source=source, progress=False)
+    model = adapt(cell_ne, marker_ne, own_nd, shown_nm, config, source=source, progress=False)
     return model.embed_cells(own_nd), model.embed_markers(profile_nm)

@@ -23,7 +23,6 @@ from clip_align.adapt import AdaptConfig, Sides
 from clip_align.pairs import PairedCells
 from clip_align.student import Replay, taught
 from representations.errors import InputError
-from representations.threads import one_thread
 
 TOLD: Final = "told"
 
@@ -53,11 +52,10 @@ def told(
     blocks = []
     for asked, shown in (halves, halves[::-1]):
         pairs = np.eye(len(shown), dtype=np.float32)
-        with one_thread():
-            model = taught(
-                own_nd[shown], profile_nv[shown], pairs, config.train,
-                steps=config.steps, known=known, progress=False,
-            )  # fmt: skip
+        model = taught(
+            own_nd[shown], profile_nv[shown], pairs, config.train,
+            steps=config.steps, known=known, progress=False,
+        )  # fmt: skip
         blocks.append((model.embed_cells(own_nd[asked]), model.embed_markers(profile_nv[asked])))
     order = np.argsort(np.concatenate(halves))
     cell_ne, marker_ne = (block_diag(*side)[order] for side in zip(*blocks, strict=True))

@@ -27,7 +27,6 @@ from representations.errors import InputError, naming
 from representations.integrate import Integrated
 from representations.integrated_config import IntegratedConfig
 from representations.query import prepare
-from representations.threads import one_thread
 
 # Three ways to steady the variance of counts: what suite `best` has within a data set.
 OWN_FEATURES = IntegratedConfig(blocks=("pca", "residual", "sqrt"), weights="equal")
@@ -50,8 +49,8 @@ def adapt_run(
 ) -> tuple[Run, Integrated]:
     """A run in the query's own features, learnt from its cells and profiles apart; the features.
 
-    Panel genes are not among these, whatever ``run`` reads. Memory is some 20 bytes for each pair
-    of a cell and a profile.
+    Panel genes are not among these, whatever ``run`` reads. Memory grows with cells times
+    profiles.
 
     Parameters
     ----------
@@ -100,11 +99,10 @@ def adapt_run(
         f"({asked.view}); which belongs to which is not read"
     )
     try:
-        with one_thread():
-            model = adapt(
-                placed.cell_ne[placed.shown_n], asked.embedding_me, own_nd, asked.profile_mv,
-                config, source=pairs, progress=progress,
-            )  # fmt: skip
+        model = adapt(
+            placed.cell_ne[placed.shown_n], asked.embedding_me, own_nd, asked.profile_mv, config,
+            source=pairs, progress=progress,
+        )  # fmt: skip
     except NonFiniteError as error:
         raise InputError(f"{called['query']}: adaptation stopped at {error}") from error
     types, prototypes_te = _types(model, pairs)

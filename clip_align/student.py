@@ -27,6 +27,7 @@ from clip_align.models import DiffMapProteinCLIP
 from clip_align.pairs import UNLABELLED, PairedCells, epoch_steps
 from clip_align.seeding import seeded
 from clip_align.trainer import Trainer
+from representations.threads import one_thread
 
 
 class Replay(NamedTuple):
@@ -111,7 +112,8 @@ def taught(
         cell_nd=features_nd, marker_nm=plan_nm @ profile_mv, ids_n=blank, types_n=blank
     )
     epochs = math.ceil(steps / epoch_steps(len(query), config.batch_size))
-    with seeded(config.seed):
+    # Here, after features were fitted: the first kernel of numba in a process sets more.
+    with seeded(config.seed), one_thread():
         trainer = Student(query, profile_mv, replace(config, epochs=epochs), plan_nm, known)
         for _ in tqdm(range(epochs), desc="adapting", unit="epoch", leave=False,
                       disable=None if progress else True):  # fmt: skip

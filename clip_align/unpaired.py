@@ -94,7 +94,6 @@ def _shown(adata: AnnData, view: View, remarks: list[str], source: str) -> AnnDa
     """Prepared cells with a profile that shows something; what was odd is said."""
     if view == "adt" and Obsm.PROTEIN not in adata.obsm:
         raise InputError(f'{source}: no obsm["{Obsm.PROTEIN}"] with antibody counts')
-    found: list[str] = []
     with naming(source):
         if view == "adt":
             clean, found = adata, protein_remarks(adata)
