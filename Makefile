@@ -82,7 +82,7 @@ benchmark: $(STAMP)
 	for suite in cross_dataset k562; do $(BIN)/python -m benchmarks run $$suite --profile quick --out $(OUT) --processes $(PROCESSES) || exit 1; done
 
 full: $(STAMP)
-	for suite in $(SUITES); do $(BIN)/python -m benchmarks run $$suite --profile full $(AGAIN) --processes $(PROCESSES) || exit 1; done
+	for suite in $(SUITES); do $(BIN)/python -m benchmarks run $$suite --profile own $(AGAIN) --processes $(PROCESSES) || exit 1; done
 	$(BIN)/python -m benchmarks run speed --profile full --seeds 1 $(AGAIN)
 
 ablation: $(STAMP)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import tyro
 from tyro.conf import FlagCreatePairsOff, Positional, arg
@@ -20,7 +20,7 @@ from benchmarks.outdated import outdated
 from benchmarks.plots import save_png
 from benchmarks.run import Report, run_suite
 from benchmarks.selection import selected
-from benchmarks.suites import SEEDS_FULL, SEEDS_QUICK, suites
+from benchmarks.suites import SEEDS_FULL, SEEDS_QUICK, Profile, suites
 from benchmarks.tasks import tasks
 from benchmarks.terminal import show_suite
 from representations.errors import InputError
@@ -48,7 +48,7 @@ def run(
     suite: SuiteName,
     /,
     *,
-    profile: Literal["quick", "full"] = "full",
+    profile: Profile = "full",
     seeds: int | None = None,
     out: Path = RESULTS,
     logs: Path = LOGS,
@@ -66,7 +66,8 @@ def run(
 
     Args:
         suite: Name of a suite; `list` shows them.
-        profile: Rows to run; quick is `make benchmark`.
+        profile: Rows to run; quick is `make benchmark`; own is all but the packages that learn
+            every query anew for up to an hour a seed; full is every row.
         seeds: How many seeds, from 0; 2 (quick) or 5 (full) unless given.
         out: Folder that receives records/, tables/ and figures/.
         logs: Folder for the TensorBoard events of every training.

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
 
 import joblib
 from pydantic import BaseModel, ConfigDict, PositiveFloat, PositiveInt, ValidationError
@@ -16,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, PositiveFloat, PositiveInt, Validati
 from benchmarks.commit import git_commit
 from benchmarks.markdown import table_row
 from benchmarks.run import Report
+from benchmarks.suites import Profile
 from benchmarks.timing import facts
 from representations.errors import InputError
 from representations.io import atomic_write
@@ -32,7 +32,7 @@ class WholeRun(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     suite: str
-    profile: Literal["quick", "full"]
+    profile: Profile
     seeds: PositiveInt
     processes: PositiveInt
     rows: PositiveInt
@@ -45,7 +45,7 @@ class WholeRun(BaseModel):
 
 
 def keep(
-    report: Report, root: Path, *, suite: str, profile: Literal["quick", "full"], seeds: int,
+    report: Report, root: Path, *, suite: str, profile: Profile, seeds: int,
     processes: int,
 ) -> Path | None:  # fmt: skip
     """Write, beside the records at ``root``, that of a call that ran all it was asked, or none."""

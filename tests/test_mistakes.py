@@ -37,7 +37,7 @@ def run(package: str, *args: str) -> int:
         ("representations fit", ["missing NAME, TRAIN.h5ad, --out FOLDER; see", "fit --help"]),
         ("representations transfrom a b", ["transfrom", "list, fit, transform"]),
         ("benchmarks datasets list", ["list", "fetch, export, card", "datasets --help"]),
-        ("benchmarks run quick --profile foo", ["'foo'", "'quick', 'full'", "run --help"]),
+        ("benchmarks run quick --profile foo", ["'foo'", "'quick', 'own', 'full'", "run --help"]),
     ],
 )
 def test_a_mistake_is_one_line_and_a_hint(

@@ -1,9 +1,11 @@
 """Rows picked by the columns of a table: every row can be named, and by its own name alone."""
 
+from typing import get_args
+
 import pytest
 
 from benchmarks.selection import COLUMNS, selected, variant_of
-from benchmarks.suites import suites
+from benchmarks.suites import Profile, suites
 from representations.errors import InputError
 
 GRIDS = [(name, suites.get(name).rows) for name in suites.names()]
@@ -52,3 +54,18 @@ def test_the_quick_profile_asks_the_row_that_the_suite_is_about():
     words = ",".join(f"{key}={value}" for key, value in suite.lead.variant.items())
     picked = selected(suite.select("quick"), {**led, "variant": [words]}, "x")
     assert [row.test for row in picked] == ["pbmc10k_cite"]
+
+
+@pytest.mark.parametrize("name", suites.names())
+def test_profiles_hold_one_another_and_only_full_has_the_peers(name):
+    suite = suites.get(name)
+    quick, own, full = (suite.select(profile) for profile in get_args(Profile))
+    assert full == suite.rows
+    assert set(map(id, quick)) <= set(map(id, own)) <= set(map(id, full))
+    assert {row.model for row in full} - {row.model for row in own} == set(suite.peers)
+    assert not {row.model for row in own} & set(suite.peers)
+
+
+def test_an_unknown_profile_is_named():
+    with pytest.raises(InputError, match="no profile 'half'; known: quick, own, full"):
+        suites.get("k562").select("half")

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal, TypeAlias, get_args
 
 from representations.errors import InputError
 from representations.family import Family
 
 SEEDS_FULL, SEEDS_QUICK = 5, 2
+Profile: TypeAlias = Literal["quick", "own", "full"]
 OURS = "DiffMapProteinCLIP"
 IMMUNE = ("kang", "marrow", "pbmc10k_cite", "pbmc3k", "teaseq")
 SOURCE_KEY = "X_source_small"  # features of a row that reads a source model
@@ -81,6 +83,7 @@ class Suite:
     ``groups`` are fields of the variant that order a table before its headline does, and
     ``least_first`` says that less of that is better. ``base`` is a representation: a row of a
     model with other features is compared with that one. ``timed``: rows must not run side by side.
+    ``peers`` are models that are packages: they learn every query anew, for up to an hour a seed.
     ``below`` names what stands below the table of a section (``benchmarks.tables.BELOW``).
     """
 
@@ -95,13 +98,17 @@ class Suite:
     least_first: bool = False
     base: str = ""
     timed: bool = False
+    peers: tuple[str, ...] = ()
     below: tuple[str, ...] = ()
 
-    def select(self, profile: str) -> tuple[Row, ...]:
-        """Rows of a profile, ``quick`` or ``full``."""
-        if profile not in ("quick", "full"):
-            raise InputError(f"no profile {profile!r}; known: full, quick")
-        return tuple(row for row in self.rows if profile == "full" or row.quick)
+    def select(self, profile: Profile) -> tuple[Row, ...]:
+        """Rows of a profile: ``full`` is all, ``own`` all but peers, ``quick`` some of ``own``."""
+        if profile not in get_args(Profile):
+            raise InputError(f"no profile {profile!r}; known: {', '.join(get_args(Profile))}")
+        own = tuple(row for row in self.rows if row.model not in self.peers)
+        return {
+            "full": self.rows, "own": own, "quick": tuple(row for row in own if row.quick)
+        }[profile]  # fmt: skip
 
 
 suites: Family[Suite] = Family("suite", package="benchmarks.suites")

@@ -135,6 +135,7 @@ def _cross_dataset() -> Suite:
             elsewhere=(MATCHED,),
             ceiling=TOLD,
         ),
+        peers=tuple(name for name, _ in PEERS),
         below=("gaps",),
         note=NOTE,
     )
