@@ -22,7 +22,7 @@ def adapt(
     out: OutFolder,
     profiles: Path | None = None,
     known: Path | None = None,
-    adapt: AdaptConfig = AdaptConfig(),  # noqa: B008 - frozen
+    config: Annotated[AdaptConfig, arg(name="adapt")] = AdaptConfig(),  # noqa: B008 - frozen
     least_genes: Annotated[float, arg(name="min-gene-share")] = MIN_GENE_SHARE,
     overwrite: bool = False,
 ) -> None:
@@ -34,13 +34,13 @@ def adapt(
         out: Folder of a run of the query's own: for embed, report and query.
         profiles: Markers (.h5ad) of the same tissue, of these cells or of others.
         known: Paired cells (.h5ad) to learn beside, best those of the run; types are theirs.
-        adapt: How to adapt.
+        config: How to adapt.
         least_genes: Share of the genes of the fit that the query must have.
         overwrite: Replace a finished run.
     """
     with min_gene_share(least_genes):
         adapted = adapt_file(
-            run, query, out, profiles=profiles, known=known, config=adapt, overwrite=overwrite,
+            run, query, out, profiles=profiles, known=known, config=config, overwrite=overwrite,
             say=lambda line: print(line, file=sys.stderr, flush=True),
         )  # fmt: skip
     told = adapted.provenance

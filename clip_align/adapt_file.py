@@ -52,7 +52,7 @@ def adapt_file(
         adapted, own = adapt_run(
             run, fitted, read["query"], profiles=read.get("profiles"), known=read.get("known"),
             config=config, progress=progress, say=say,
-            sources={name: str(path) for name, path in files.items()},
+            sources={"run": str(run_folder), **{name: str(path) for name, path in files.items()}},
         )  # fmt: skip
         adapted = replace(adapted, provenance={**came.pop("query"), **came, **adapted.provenance})
         seconds = round(time.perf_counter() - started, 3)

@@ -16,6 +16,7 @@ from clip_align.adapt import AdaptConfig, adapt, check_adapt
 from clip_align.checkpoint import Run, RunPanel, type_prototypes
 from clip_align.gating import GateReference
 from clip_align.markers import marker_genes
+from clip_align.markers.two_views import BOTH
 from clip_align.matching import check_size
 from clip_align.models import DiffMapProteinCLIP
 from clip_align.pairs import PairedCells, epoch_steps
@@ -64,7 +65,7 @@ def adapt_run(
         Pairs of other cells to learn beside, best those that the run has learnt; types of the
         result are theirs.
     sources
-        What ``query``, ``profiles`` and ``known`` are called in messages.
+        What ``run``, ``query``, ``profiles`` and ``known`` are called in messages.
 
     Raises
     ------
@@ -73,7 +74,9 @@ def adapt_run(
     """
     config = config or AdaptConfig()
     check_adapt(config)
-    called = {name: name for name in ("query", "profiles", "known")} | dict(sources or {})
+    called = {name: name for name in ("run", "query", "profiles", "known")} | dict(sources or {})
+    if run.panel.view == BOTH:
+        raise InputError(f"{called['run']}: a run of both views; adapt one of --view adt or rna")
     placed = place_cells(query, run, representation, statistics="own", source=called["query"])
     remarks = placed.remarks
     of = "query" if profiles is None else "profiles"

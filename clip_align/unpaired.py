@@ -16,7 +16,6 @@ from clip_align.labels import cell_types
 from clip_align.markers import available_markers, marker_profile, protein_remarks
 from clip_align.markers.columns import few
 from clip_align.markers.profile import View
-from clip_align.markers.two_views import BOTH
 from clip_align.pairs import PairedCells, match_moments
 from clip_align.query_markers import query_profiles
 from representations.base import Representation
@@ -41,10 +40,8 @@ class Profiles:
         Raises
         ------
         InputError
-            The run is of both views, or fewer than two of its markers or profiles are there.
+            Fewer than two of its markers or profiles are there.
         """
-        if run.panel.view == BOTH:
-            raise InputError("the run is of both views: adapt one of --view adt or rna")
         view = cast(View, run.panel.view)
         clean = _shown(adata, view, remarks, source)
         with naming(source):

@@ -83,7 +83,7 @@ class Suite:
     ``groups`` are fields of the variant that order a table before its headline does, and
     ``least_first`` says that less of that is better. ``base`` is a representation: a row of a
     model with other features is compared with that one. ``timed``: rows must not run side by side.
-    ``peers`` are models that are packages: they learn every query anew, for up to an hour a seed.
+    ``peers`` are models of packages that learn every query anew, for minutes to an hour a seed.
     ``below`` names what stands below the table of a section (``benchmarks.tables.BELOW``).
     """
 

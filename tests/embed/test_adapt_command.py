@@ -221,7 +221,7 @@ def test_a_run_of_both_views_is_refused(adapted: Adapted, query: AnnData, data: 
     assert run_main("train", data, "-o", both, "--view", "both", *TINY, "--train.epochs", "1") == 0
     code, out, told = adapted(query, of=both)
     assert code == 2
-    assert "both views" in told
+    assert f"{both}: a run of both views" in told
     assert not out.exists()
 
 
