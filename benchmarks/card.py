@@ -27,9 +27,16 @@ def compute(root: Path) -> str:
         if found := records.load_all(name, root):
             theirs = [one for one in found if one.model in others.names()]
             spent = [f"{_hours(part):.1f}" if part else "" for part in (found, theirs)]
-            again = OF_ITS_OWN.get(name, f"python -m benchmarks run {name} --again")
-            lines.append(table_row(name, len(found), *spent, f"`{again}`"))
+            lines.append(table_row(name, len(found), *spent, _again(name)))
     return "\n".join(lines)
+
+
+def _again(name: str) -> str:
+    """What runs a suite again, packages in an environment of their own."""
+    run = f"`python -m benchmarks run {name}"
+    if suites.get(name).peers:
+        return f"{run} --profile own --again`, `make matchers AGAIN=--again`"
+    return f"`{OF_ITS_OWN[name]}`" if name in OF_ITS_OWN else f"{run} --again`"
 
 
 def _hours(found: Sequence[Record]) -> float:

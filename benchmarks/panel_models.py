@@ -16,7 +16,7 @@ from anndata import AnnData
 
 from benchmarks import datasets
 from benchmarks.panel_cells import COMPONENTS, PanelCells
-from benchmarks.panel_ridge import PanelRidge
+from benchmarks.panel_regression import REGRESSIONS, PanelRegression
 from benchmarks.set_cells import paired
 from benchmarks.suites import OURS
 from clip_align.config import TrainConfig, bases
@@ -43,16 +43,20 @@ class PanelModels:
     def __init__(self, cells: PanelCells) -> None:
         self.cells = cells
         self._placed: dict[str, np.ndarray] = {}
+        self._regressions: dict[str, PanelRegression] = {}
 
     @cached_property
     def model(self) -> DiffMapProteinCLIP:
         """Of every marker that a training set measures."""
         return self._trained(*self.cells.known, BUDGET)
 
-    @cached_property
-    def ridge(self) -> PanelRidge:
-        """Of every marker too."""
-        return PanelRidge(self.cells.known[0], self.cells.columns)
+    def regression(self, name: str) -> PanelRegression:
+        """Of every marker too, by its name."""
+        if name not in self._regressions:
+            self._regressions[name] = PanelRegression(
+                *self.cells.known, self.cells.columns, REGRESSIONS[name]
+            )
+        return self._regressions[name]
 
     def of_one_panel(self, asked: MarkerColumns) -> DiffMapProteinCLIP:
         """A model of nothing but some markers, as all training sets have them."""

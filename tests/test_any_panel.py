@@ -92,7 +92,7 @@ def figure(asking: Row, name: str = "pair_accuracy") -> float:
     return asked(asking).metrics[name].value
 
 
-@pytest.mark.parametrize("model", ["ridge", "DiffMapProteinCLIP"])
+@pytest.mark.parametrize("model", ["ridge", "knn", "DiffMapProteinCLIP"])
 def test_one_training_is_asked_by_many_antibodies_few_or_none(planted, model) -> None:
     for view, test, n in (
         ("adt", "teaseq", len(MANY)), ("adt", "pbmc10k_cite", len(FEW)), ("rna", "kang", len(PANEL))

@@ -5,6 +5,7 @@ Shapes: ``n`` cells, ``t`` types, ``d`` features.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, Self
@@ -13,6 +14,7 @@ import numpy as np
 from anndata import AnnData
 
 from clip_align.scimilarity.folder import SourceModel
+from representations.errors import InputError
 from representations.family import Family
 
 Option = str | int
@@ -76,8 +78,18 @@ names = annotators.names
 
 
 def create(name: str, options: Mapping[str, Option] | None = None) -> Annotator:
-    """An annotator yet to be fitted; ``InputError`` with the nearest names where there is none."""
-    return annotators.get(name)(**dict(options or {}))
+    """An annotator yet to be fitted.
+
+    Raises ``InputError`` with the nearest names where there is none, or for an option that it does
+    not read.
+    """
+    make, given = annotators.get(name), dict(options or {})
+    try:
+        inspect.signature(make).bind(**given)
+    except TypeError as error:
+        words = ", ".join(given)
+        raise InputError(f"variant {words}: {name} does not read it; leave it out") from error
+    return make(**given)
 
 
 @dataclass(kw_only=True)

@@ -128,8 +128,9 @@ How rows differ:
 from).
 - `adaptation=matched`: ridge of immune cells says first which effects belong together; from \
 there the effects are learnt from themselves, unlabelled and unpaired, whatever the model. The \
-student of the lead sees no immune cell. Settings were chosen on means of like marrow cells, \
-before any effect was read.
+student of the lead sees no immune cell. Settings of its own were chosen on means of like marrow \
+cells, before any effect was read; weights of markers, chosen with TEA-seq as the query, came \
+into all adaptation later, when these rows had been read.
 - Intervals are over activations and seeds, too narrow since pairs share genes with single ones; \
 in (c) over cells, the arms fixed. Protocol 1."""
 

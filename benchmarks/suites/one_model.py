@@ -29,6 +29,7 @@ def _of(task: str, train: str, test: str) -> Iterator[Row]:
     yield chance
     ridge, ours = (replace(chance, representation="X_pca", model=x) for x in ("ridge", OURS))
     yield ridge
+    yield replace(ridge, model="knn")
     yield ours
     if train == "teaseq":
         yield replace(ours, variant={"panel": "own"})
@@ -56,8 +57,8 @@ and of any antibody; each set's genes and markers are in units of its own deviat
 - A marker that no training set measures enters by its description: how its gene goes with the \
 components of the training cells, and that it is an antibody. `asked`: by markers that training \
 sets measure (`known`), or by the others; `descriptions=dealt` is the control, descriptions of \
-unknown markers dealt anew. Ridge regression stands in for an unknown antibody by what it \
-predicts of its genes.
+unknown markers dealt anew. Ridge and kNN regression stand in for an unknown antibody by what \
+they predict of its genes. CCA takes no pairs with missing markers.
 - `panel=own`: an MLP of the markers that are asked of and training sets measure, and of no \
 other.
 - `without`: no training cell is of that coarse type; the figure of its cells is \

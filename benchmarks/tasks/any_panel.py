@@ -31,7 +31,7 @@ from benchmarks.panel_models import (
     ordered,
     panel_models,
 )
-from benchmarks.panel_ridge import PENALTY
+from benchmarks.panel_regression import REGRESSIONS
 from benchmarks.pools import seeded_pools
 from benchmarks.records import MetricValue, metric_value
 from benchmarks.resample import N_REPLICATES, bootstrap_weights
@@ -49,10 +49,11 @@ from clip_align.unknown_markers import with_markers
 from representations.errors import InputError
 from representations.family import Family
 from representations.keys import Obs
-from representations.threads import one_thread
+from representations.threads import one_blas_thread, one_thread
 
 PROTOCOL = 1
-RIDGE, CHANCE = "ridge", "chance"
+CHANCE = "chance"
+MODELS = (CHANCE, *REGRESSIONS, OURS)
 PAIR = "pair_accuracy"
 FIELDS: Mapping[str, tuple[str, ...]] = {
     "asked": ("known", "unknown"),
@@ -82,8 +83,8 @@ class AnyPanel:
         }  # fmt: skip
         if row.model in models.names():
             config |= {"train": trained_as(row.model, {}, _budget(row)), "steps": STEPS}
-        if row.model == RIDGE:
-            config["penalty"] = PENALTY
+        if row.model in REGRESSIONS:
+            config |= REGRESSIONS[row.model].settings
         return config
 
     @cached_property
@@ -121,8 +122,9 @@ class AnyPanel:
             rng = np.random.default_rng(self.seed)
             drawn = baselines.create(CHANCE).fit(x_nd, x_nd, x_nd, x_nd, rng=rng)
             return lambda rows: drawn.similarity(x_nd[rows], x_nd[rows]), facts
-        if row.model == RIDGE:
-            cell_nk = fits.ridge.predict(x_nd, asked.columns)
+        if row.model in REGRESSIONS:
+            with one_blas_thread():
+                cell_nk = fits.regression(row.model).predict(x_nd, asked.columns)
             profile_nk = standardised(asked.profile(adata))
             return lambda rows: cosine(cell_nk[rows], profile_nk[rows]), facts
         with one_thread():
@@ -204,7 +206,7 @@ def _check(row: Row) -> None:
         known.get(name)
         if FIELDS[name] and level not in FIELDS[name]:
             raise InputError(f"{name}={level}: choose {' or '.join(FIELDS[name])}")
-    if row.model not in (CHANCE, RIDGE, OURS):
-        raise InputError(f"{row.model}: any panel is asked of {CHANCE}, {RIDGE} and {OURS}")
+    if row.model not in MODELS:
+        raise InputError(f"{row.model}: any panel is asked of {', '.join(MODELS)}")
     if {"descriptions", "panel"} & set(row.variant) and row.model != OURS:
         raise InputError(f"{row.model} reads no descriptions and trains on no panel")

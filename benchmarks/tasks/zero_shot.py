@@ -41,7 +41,7 @@ from representations.threads import one_blas_thread, one_thread
 PROTOCOL = 1
 LABELS, PROFILES = "logreg", "profiles"
 PAIRED = ("accuracy", "balanced_accuracy", "macro_f1", "macro_f1_asked")
-OF_SETTING = ("panel_genes", "query_statistics", "adaptation")
+OF_SETTING = "panel_genes"  # of a row of an annotator, whose other fields are its own
 
 
 class ZeroShot(AlignmentTask):
@@ -155,7 +155,7 @@ def _check(row: Row) -> None:
     """Refuse what a row's model would not read; raises ``InputError``."""
     unread = {
         **dict.fromkeys((LABELS, PROFILES), ("adaptation",)),
-        **dict.fromkeys(annotators.names(), ("adaptation", "query_statistics")),
+        **dict.fromkeys(annotators.names(), ("adaptation",)),
     }.get(row.model, ())
     refuse_unread(row, (*unread, "answer"))
     if row.variant.get("adaptation") == TOLD:
@@ -166,9 +166,9 @@ def _shared(row: Row) -> Row:
     """The row as an alignment row would be: options of an annotator are its own."""
     if row.model not in annotators.names():
         return row
-    kept = {key: row.variant[key] for key in OF_SETTING if key in row.variant}
+    kept = {key: value for key, value in row.variant.items() if key == OF_SETTING}
     return replace(row, variant=kept, representation="none")
 
 
 def _options(row: Row) -> dict[str, str | int]:
-    return {key: value for key, value in row.variant.items() if key not in OF_SETTING}
+    return {key: value for key, value in row.variant.items() if key != OF_SETTING}
