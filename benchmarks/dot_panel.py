@@ -36,6 +36,7 @@ WORDS = {
     "control=shuffled_pairs": "dealt",
     "answer=plan": "by a plan", "panel=own": "that panel alone", "asked=unknown": "never met",
     "query_statistics=train": "training scales",
+    "query_statistics=own": "own scales",
 }  # fmt: skip
 NAMELESS = ("none", "X_scanvi", SOURCE_KEY)
 # a share close to one is told apart by its odds; these ticks keep it readable

@@ -80,6 +80,8 @@ TYPES = Look(
         "{}": "", MATCHED: ", adapted to the unpaired query", KEPT: ", panel genes kept",
         INDUCTIVE: ", by the scales of its training cells",
         '{"budget": "tuned", "panel_genes": "kept"}': ", tuned, panel genes kept",
+        '{"panel_genes": "kept", "query_statistics": "own"}':
+            ", panel genes kept, by its own scales",
     },
 )  # fmt: skip
 
