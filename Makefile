@@ -23,7 +23,7 @@ AGAIN ?=
 help:
 	@echo "make benchmark   set up, fetch the default data, run the quick rows of cross_dataset and k562"
 	@echo "make test        set up, check style and types, run the tests"
-	@echo "make full        every row of every suite but lineage, ablation, annotation and typing, five seeds (speed: one), into results/"
+	@echo "make full        every row of every suite but lineage, ablation, annotation and typing, less rows of packages, five seeds (speed: one), into results/"
 	@echo "make ablation    the suite ablation, five seeds, PROCESSES (2) rows at a time"
 	@echo "make annotation  the suite annotation with CellTypist and scANVI: trains three small source models first"
 	@echo "make typing      the suite typing (types by prompts) with CellTypist and scANVI, in the same environment as annotation"

@@ -67,8 +67,8 @@ def run(
     Args:
         suite: Name of a suite; `list` shows them.
         profile: Rows to run; quick is `make benchmark`; own is all but the packages that learn
-            every query anew for up to an hour a seed; full is every row.
-        seeds: How many seeds, from 0; 2 (quick) or 5 (full) unless given.
+            every query anew, for minutes to an hour a seed; full is every row.
+        seeds: How many seeds, from 0; 2 (quick) or 5 unless given.
         out: Folder that receives records/, tables/ and figures/.
         logs: Folder for the TensorBoard events of every training.
         again: Run rows that have a record already.

@@ -81,7 +81,7 @@ TYPES = Look(
         INDUCTIVE: ", by the scales of its training cells",
         '{"budget": "tuned", "panel_genes": "kept"}': ", tuned, panel genes kept",
         '{"panel_genes": "kept", "query_statistics": "own"}':
-            ", panel genes kept, by its own scales",
+            ", panel genes kept, by the query's own scales",
     },
 )  # fmt: skip
 

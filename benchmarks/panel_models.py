@@ -1,4 +1,4 @@
-"""Fits of one (training sets, seed): one model of both views, a regression, places of a query.
+"""Fits of one (training sets, seed): one model of both views, regressions, places of a query.
 
 Rows of both tasks and of every test set share them, so they are kept for a process.
 """

@@ -188,7 +188,7 @@ def test_rows_differ_in_their_identity() -> None:
 )
 def test_what_a_model_does_not_read_is_refused(model: str, variant: dict[str, str]) -> None:
     row = replace(ROWS[0], model=model, representation="none", variant=variant)
-    with pytest.raises(InputError, match="does not read it"):
+    with pytest.raises(InputError, match="does not read"):
         ZeroShotAdt.config(row)
 
 

@@ -87,8 +87,7 @@ def create(name: str, options: Mapping[str, Option] | None = None) -> Annotator:
     try:
         inspect.signature(make).bind(**given)
     except TypeError as error:
-        words = ", ".join(given)
-        raise InputError(f"variant {words}: {name} does not read it; leave it out") from error
+        raise InputError(f"{name} does not read its variant {given}: {error}") from error
     return make(**given)
 
 

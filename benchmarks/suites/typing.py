@@ -46,7 +46,8 @@ def _rows() -> Iterator[Row]:
         for model in ("majority", "pca+knn", "pca+logreg", "celltypist"):
             yield replace(whole, model=model)
         if train != test:
-            yield replace(whole, model="pca+logreg", variant={**KEPT, "query_statistics": "own"})
+            for model in ("pca+knn", "pca+logreg"):
+                yield replace(whole, model=model, variant={**KEPT, "query_statistics": "own"})
         if test == "pbmc10k_cite":  # minutes a seed
             yield replace(whole, model="scanvi", representation="X_scanvi")
         tuned = replace(whole, representation=SOURCE_KEY)
@@ -64,16 +65,18 @@ count as missed.
 - The phrases were written by what models of `pbmc3k` and `pbmc10k_cite` said of TEA-seq and its \
 labels, a direction that no row has; rows within TEA-seq are therefore not untouched.
 - Features and markers of a query of another data set are scaled by the query itself \
-(transductive) unless the variant says `query_statistics=train`. Panel genes are removed from the \
-cell side unless the variant says `kept`.
+(transductive) unless the variant says `query_statistics=train`; who reads whole cells scales them \
+as its training cells unless it says `own`. Panel genes are removed from the cell side unless the \
+variant says `kept`.
 - `adaptation=matched` looks prompts up among the query's own unlabelled profiles (transductive).
 - `profiles` scores prompts on the measured markers of each cell by levels of the query's own \
 (transductive).
-- `logreg` learns labels from the same features; its penalty, and CellTypist's and the adapters' \
-settings, are those of validation cells where they have any.
+- `logreg` learns labels from the same features, `pca+logreg` and `pca+knn` from components of all \
+genes. Validation cells choose penalties, numbers of neighbours and the adapters' settings; \
+CellTypist has its defaults.
 - scANVI, minutes a seed, was run on `pbmc10k_cite` alone.
-- CellTypist, scANVI, the frozen encoder and the adapters read whole cells. The source model is \
-small and made here (suite `annotation`); it has not seen either data set.
+- CellTypist, scANVI, `pca+...`, the frozen encoder and the adapters read whole cells. The source \
+model is small and made here (suite `annotation`); it has not seen either data set.
 
 Protocol 1."""
 

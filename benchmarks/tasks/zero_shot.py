@@ -95,8 +95,9 @@ class ZeroShot(AlignmentTask):
         if row.model in annotators.names():
             taught = lesson(self.cells, setting.panel_genes)
             arm = annotators.create(row.model, _options(row)).fit(taught)
-            query = self.cells.shown(self.cells.query, setting.panel_genes)[rows].copy()
-            code_n = arm.annotate(query).p_nt.argmax(axis=1)
+            query = self.cells.shown(self.cells.query, setting.panel_genes)
+            # All of it: which cells are asked of is known by their labels, and scales read none.
+            code_n = arm.annotate(query).p_nt.argmax(axis=1)[rows]
             told = dict(arm.facts())
             if row.representation == SOURCE_KEY:
                 told |= provenance(taught.source(), self.train_name, self.test_name)
