@@ -27,11 +27,11 @@ def compute(root: Path) -> str:
         if found := records.load_all(name, root):
             theirs = [one for one in found if one.model in others.names()]
             spent = [f"{_hours(part):.1f}" if part else "" for part in (found, theirs)]
-            lines.append(table_row(name, len(found), *spent, _again(name)))
+            lines.append(table_row(name, len(found), *spent, again(name)))
     return "\n".join(lines)
 
 
-def _again(name: str) -> str:
+def again(name: str) -> str:
     """What runs a suite again, packages in an environment of their own."""
     run = f"`python -m benchmarks run {name}"
     if suites.get(name).peers:

@@ -175,8 +175,11 @@ def test_components_are_fewer_where_cells_are(lesson):
 
 @pytest.mark.parametrize(
     ("name", "options", "said"),
-    [("lora", {}, "lora_ce"), ("lora_ce", {"budget": "huge"}, "default or tuned")],
-)
+    [
+        ("lora", {}, "lora_ce"), ("lora_ce", {"budget": "huge"}, "default or tuned"),
+        ("majority", {"epochs": 3}, "majority does not read .*'epochs'"),
+    ],
+)  # fmt: skip
 def test_wrong_names_are_one_line(name, options, said):
     with pytest.raises(InputError, match=said):
         annotators.create(name, options)

@@ -13,11 +13,14 @@ from anndata import AnnData
 from benchmarks import datasets, panel_cells, panel_models
 from benchmarks.guard import LeakError
 from benchmarks.panel_cells import PanelCells, cell_genes, panel_genes
+from benchmarks.panel_regression import REGRESSIONS, PanelRegression
 from benchmarks.run import identify
+from benchmarks.set_cells import paired
 from benchmarks.suites import Row, suites
 from benchmarks.tasks import any_panel, tasks
 from clip_align.config import bases
 from clip_align.markers import load_panel, resolve_antibody
+from clip_align.markers.two_views import MarkerColumns
 from representations.errors import InputError
 from representations.keys import Obs, Obsm
 
@@ -175,3 +178,31 @@ def test_a_model_of_one_panel_alone_is_another_training(planted) -> None:
     own = replace(own, train="pbmc10k_cite")
     assert figure(own) > 0.75
     assert figure(own) != figure(replace(own, variant={"asked": "known"}))
+
+
+@pytest.mark.parametrize("name", REGRESSIONS)
+def test_a_regression_fits_each_marker_on_the_cells_that_have_it(name) -> None:
+    rng = np.random.default_rng(3)
+    x_nd = rng.normal(size=(400, 2))
+    y_nm = np.stack([x_nd[:, 0], x_nd[:, 1]], axis=1)
+    y_nm[:200, 1] = np.nan  # of one set
+    columns = MarkerColumns((("rna", "CD4"), ("rna", "CD14")))
+    parts = [paired(x_nd[i::2], y_nm[i::2], np.arange(200), np.full(200, "T")) for i in range(2)]
+    told_nk = PanelRegression(*parts, columns, REGRESSIONS[name]).predict(
+        x_nd, [("rna", "CD14"), ("rna", "CD4"), ("rna", "CD19")]
+    )
+    assert np.corrcoef(told_nk[:, 0], x_nd[:, 1])[0, 1] > 0.95
+    assert np.corrcoef(told_nk[:, 1], x_nd[:, 0])[0, 1] > 0.95
+    assert (told_nk[:, 2] == 0).all()  # nothing is known of it
+
+
+def test_held_cells_choose_the_number_of_neighbours() -> None:
+    rng = np.random.default_rng(4)
+    x_nd, noise_nm = rng.normal(size=(300, 2)), rng.normal(size=(300, 1))
+
+    def chosen(y_nm: np.ndarray) -> int:
+        parts = ((x_nd[i::2], y_nm[i::2]) for i in range(2))
+        return int(REGRESSIONS["knn"].fit(*parts).n_neighbors)
+
+    assert chosen(x_nd[:, :1]) == 5
+    assert chosen(noise_nm) >= 50

@@ -103,6 +103,16 @@ def test_hours_count_no_step_twice(root):
     assert "| k562 | 6 | 3.0 |  | `python -m benchmarks run k562 --again` |" in card.compute(root)
 
 
+def test_the_command_of_a_suite_runs_its_packages_in_their_own_environment():
+    assert card.again("k562") == "`python -m benchmarks run k562 --again`"
+    assert card.again("lineage") == "`make lineage AGAIN=--again`"
+    own, packages = card.again("cross_dataset").split(", ")
+    assert (own, packages) == (
+        "`python -m benchmarks run cross_dataset --profile own --again`",
+        "`make matchers AGAIN=--again`",
+    )
+
+
 def test_hours_of_peers_are_told_apart(root):
     peer = record("totalvi", 0.7, 0).model_copy(
         update={"suite": "k562", "timings": {"fit_s": 3600.0}}

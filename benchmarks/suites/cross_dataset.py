@@ -81,7 +81,7 @@ unlabelled query cells themselves (transductive).
 which belongs to which (transductive; of a baseline its linear rounds alone). Its settings were \
 chosen with `pbmc10k_cite` and `pbmc3k` to learn from and TEA-seq as the query, which no row has.
 - `adaptation=annealed` starts from what the model and ridge say together, by soft plans where \
-that knows little of the query.
+that knows little of the query; chosen on other queries, after two seeds of `marrow` had been read.
 - `answer=plan` ranks partners by a plan of the whole query, in which each profile has the same \
 share (transductive too).
 - `adaptation=told` is the ceiling, not a competitor: the same student, told the true pairs of \
