@@ -41,11 +41,11 @@ class MatchClot(InOneSpace):
     training and query cells, and both sides through Harmony between them (transductive). The best
     of all epochs is kept, which pair accuracy on validation pairs decides, where the script counts
     hits within batches. Its batches of 16,384, of which the competition had four, are four here
-    too, smaller ones, and it waits a third as long. A pool's similarity is its transport plan.
+    too, smaller ones. A pool's similarity is its transport plan.
     """
 
     max_epochs: int = 7000
-    patience: int = 50
+    patience: int = 150
     batches: int = 4
     transport: Any = field(init=False, default=None, repr=False)
 

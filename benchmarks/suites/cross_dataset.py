@@ -91,7 +91,8 @@ width of the training columns.
 - totalVI, MultiVI, MaxFuse, GLUE and MatchCLOT read counts, and the query's cells and profiles \
 apart, never which belongs to which (transductive). MaxFuse and GLUE need genes and antibodies \
 that are linked, so panel genes are kept for them. Epochs of totalVI (200), MultiVI (100) and \
-GLUE (150 in each of two trainings) are fewer than the defaults allow.
+GLUE (150 in each of two trainings) are fewer than the defaults allow. MatchCLOT's towers, loss \
+and settings are its own, its training loop is ours.
 - Labels of `pbmc10k_cite` were gated on antibodies, those of `teaseq` may have been: there \
 `type_match@1` and sibling confusion are not independent of the markers.
 
